@@ -1,0 +1,42 @@
+"""What an action is: its settings, and one change made through the engine."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Protocol
+
+from cutover.checks.base import CheckContext
+from cutover.plan.step import Gate, StepSettings
+
+
+class ActionContext(CheckContext, Protocol):
+    """What the engine lets an action do. Each call raises a ``CutoverError`` when it does not succeed."""
+
+    weight: int
+    """The weight that is live, verified."""
+
+    async def shift(self, weight: int) -> None:
+        """Change the weight and return when the proxy has been seen to serve it."""
+        ...
+
+    async def hold(self, seconds: float, gates: Sequence[Gate], every: float) -> None:
+        """Evaluate the gates at once, every ``every`` seconds, and a last time at the end; raise at the first failure."""
+        ...
+
+    async def wait(self, seconds: float) -> None: ...
+
+    async def approve(self, message: str) -> None:
+        """Return when a person has approved; raise ``WaitingError`` when nobody has yet."""
+        ...
+
+
+class Action(StepSettings):
+    """A frozen model of its settings, with one ``run``. ``once``: it must not be applied twice."""
+
+    kind: ClassVar[Literal["action"]] = "action"
+    once: ClassVar[bool] = False
+
+    @abstractmethod
+    async def run(self, ctx: ActionContext) -> str:
+        """Do it, and return one line that says what was done."""

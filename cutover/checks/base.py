@@ -1,0 +1,77 @@
+"""What a check is: its settings, and one question with a verdict."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from cutover.plan.model import Plan
+from cutover.plan.step import StepSettings
+from cutover.plan.thresholds import Verdict
+
+BackendName = Literal["old", "new", "fallback", "proxy"]
+
+# Requests of cutover's own carry it, and every statistic leaves them out.
+PROBE_HEADER = "X-Cutover-Probe"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A backend as checks reach it. ``headers`` are the plan's for that side."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer of a check.
+
+    ``summary`` is one line for people: what was seen, against what was expected. ``figures`` are the numbers behind
+    it (seconds, percent, counts). ``details`` is JSON for the artifacts: samples, findings, the requests asked.
+    """
+
+    verdict: Verdict
+    summary: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict is Verdict.PASS
+
+
+class CheckContext(Protocol):
+    """What the engine gives a check."""
+
+    plan: Plan
+    artifacts: Path
+    """A folder of this step's own; a check may write further files there, redacted."""
+    progress: Callable[[str], None]
+    """Latest figure, for the live view; cheap enough to call ten times a second."""
+
+    def target(self, name: BackendName) -> Target:
+        """Where a backend is and with which headers; ``proxy`` is as clients reach it."""
+        ...
+
+
+class Check(StepSettings):
+    """A frozen model of its settings, with one ``run``.
+
+    ``run`` returns a verdict and does not raise for what it was asked to measure: an unreachable backend is a
+    ``fail`` where reachability is the question, ``unknown`` where it prevents the measurement. It must stop promptly
+    when cancelled.
+    """
+
+    kind: ClassVar[Literal["check"]] = "check"
+
+    @abstractmethod
+    async def run(self, ctx: CheckContext) -> Result: ...
+
+    def requests(self) -> Sequence[str]:
+        """What it will ask, for ``cutover plan``."""
+        return ()

@@ -1,0 +1,90 @@
+"""Where a proxy lives: what cutover can read, write, signal and run there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What ``nginx -t`` said. ``output`` names the lines of the new file, not those of its scratch copy."""
+
+    ok: bool
+    output: str
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Process ids of the proxy's workers: those that accept connections, and those that are shutting down."""
+
+    active: frozenset[int] = field(default_factory=frozenset)
+    draining: frozenset[int] = field(default_factory=frozenset)
+
+
+class Host(Protocol):
+    """One machine or container with an nginx. Paths are paths over there. Everything raises ``ProxyError``.
+
+    Every call has a time limit of its own and never waits for ever.
+    """
+
+    async def running(self) -> bool:
+        """Whether the proxy's master process is up."""
+        ...
+
+    async def start(self) -> None:
+        """Start the proxy where that is ours to do (managed); elsewhere raise with the command that would."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop what ``start`` started."""
+        ...
+
+    async def version(self) -> tuple[int, int, int]: ...
+
+    async def read(self, path: str) -> str | None:
+        """The text of a file, or None where there is none."""
+        ...
+
+    async def replace(self, path: str, text: str) -> None:
+        """Write a file whole: temporary name beside it (never ``*.conf``), fsync, rename."""
+        ...
+
+    async def rename(self, source: str, path: str) -> None:
+        """Put an already written file in place of another: what still works on a full disk."""
+        ...
+
+    async def remove(self, path: str) -> None:
+        """Remove a file or a link if it is there."""
+        ...
+
+    async def test(self, path: str, text: str | None) -> Tested:
+        """``nginx -t`` over a scratch copy of the whole configuration in which ``path`` has ``text`` (None: is absent)."""
+        ...
+
+    async def reload(self) -> None:
+        """Signal the master to read its configuration anew; returns at once."""
+        ...
+
+    async def workers(self) -> Workers: ...
+
+    async def log_mark(self) -> object:
+        """A mark in the error log, for ``emergencies``."""
+        ...
+
+    async def emergencies(self, mark: object) -> list[str]:
+        """``[emerg]`` lines logged since the mark."""
+        ...
+
+    async def log_tail(self, lines: int) -> dict[str, str]:
+        """The ends of the proxy's logs by name, for the artifacts."""
+        ...
+
+    async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:
+        """Make a folder with these files, readable to the workers, all or nothing; an existing one is left alone."""
+        ...
+
+    async def link(self, path: str, target: str) -> None:
+        """Point a symbolic link elsewhere, in one rename where the place allows it."""
+        ...

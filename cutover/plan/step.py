@@ -1,0 +1,177 @@
+"""One item of a phase: a step type with its settings, beside the keys that all steps share.
+
+Which step types exist is not known here: they arrive as ``StepTypes`` in the validation context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+from cutover.plan.base import PlanModel, unknown_key
+from cutover.plan.units import Duration
+
+OnFail = Literal["rollback", "pause", "continue"]
+
+
+class StepSettings(PlanModel):
+    """What stands under a step type's key. Checks measure and change nothing; actions change something."""
+
+    kind: ClassVar[Literal["check", "action"]]
+
+    @classmethod
+    def from_scalar(cls, value: Any) -> Any:
+        """Settings written in one word, as in ``wait: 5m``; by default there is no such form."""
+        return value
+
+    def summary(self) -> str:
+        """One line for ``plan`` and the console: what this step checks or changes."""
+        raise NotImplementedError
+
+    def least_seconds(self) -> float:
+        """How long the step takes at least, in seconds, when all is well."""
+        return 0.0
+
+
+StepT = TypeVar("StepT", bound="Step")
+StepTypes = Mapping[str, type[StepSettings]]
+
+
+class Retry(PlanModel):
+    """Try a failing check again, every so often, for so long."""
+
+    for_: Duration
+    every: Duration = 1.0
+
+    model_config = PlanModel.model_config | {"alias_generator": lambda name: name.rstrip("_")}
+
+
+class _Common(PlanModel):
+    name: str | None = None
+    timeout: Duration | None = None
+    retry: Retry | None = None
+    on_fail: OnFail | None = None
+
+
+COMMON_KEYS = tuple(_Common.model_fields)
+
+
+@dataclass(frozen=True)
+class Step:
+    """``type`` is the registry key, ``settings`` its model. ``timeout`` is in seconds."""
+
+    type: str
+    settings: StepSettings
+    name: str = ""
+    timeout: float | None = None
+    retry: Retry | None = None
+    on_fail: OnFail | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def title(self) -> str:
+        return self.name or f"{self.type}: {self.settings.summary()}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(_validate)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"$ref": "#/$defs/Step"}
+
+
+@dataclass(frozen=True)
+class Gate(Step):
+    """A step that must be a check: it is asked again and again, so it may change nothing."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(_validate_gate)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"$ref": "#/$defs/Gate"}
+
+
+def step_types(info: ValidationInfo) -> StepTypes:
+    if not info.context or "step_types" not in info.context:
+        raise RuntimeError("plans are validated with the step types in the context")
+    types: StepTypes = info.context["step_types"]
+    return types
+
+
+def _validate(value: Any, info: ValidationInfo) -> Step:
+    return _build(Step, value, info, dict(step_types(info)), "step type")
+
+
+def _validate_gate(value: Any, info: ValidationInfo) -> Gate:
+    checks = {name: t for name, t in step_types(info).items() if t.kind == "check"}
+    return _build(Gate, value, info, checks, "gate")
+
+
+def _build(
+    cls: type[StepT], value: Any, info: ValidationInfo, types: dict[str, type[StepSettings]], what: str
+) -> StepT:
+    if isinstance(value, cls):
+        return value
+    if not isinstance(value, dict):
+        raise PydanticCustomError(
+            "step", "{message}", {"message": f"a {what.removesuffix(' type')} is a mapping with one of: {', '.join(types)}"}
+        )
+    chosen = [key for key in value if key in types]
+    errors: list[InitErrorDetails] = []
+    if len(chosen) > 1:
+        errors.append(_error(f"exactly one step type, not {' and '.join(map(str, chosen))}", value))
+    for key in value:
+        if key not in types and key not in COMMON_KEYS:
+            known = [*types, *COMMON_KEYS] if not chosen else list(COMMON_KEYS)
+            errors.append(InitErrorDetails(type=unknown_key(str(key), known, what), loc=(key,), input=value[key]))
+    if not chosen and not errors:
+        errors.append(_error(f"a {what.removesuffix(' type')} needs one of: {', '.join(types)}", value))
+    common: _Common | None = None
+    settings: StepSettings | None = None
+    try:
+        common = _Common.model_validate({k: v for k, v in value.items() if k in COMMON_KEYS})
+    except ValidationError as error:
+        errors.extend(_nested(error, ()))
+    if len(chosen) == 1:
+        settings_type = types[chosen[0]]
+        try:
+            settings = settings_type.model_validate(settings_type.from_scalar(value[chosen[0]]), context=info.context)
+        except ValidationError as error:
+            errors.extend(_nested(error, (chosen[0],)))
+    if errors or common is None or settings is None:
+        raise ValidationError.from_exception_data("Step", errors)
+    return cls(
+        type=chosen[0],
+        settings=settings,
+        name=common.name or "",
+        timeout=common.timeout,
+        retry=common.retry,
+        on_fail=common.on_fail,
+        raw=value,
+    )
+
+
+def _error(message: str, value: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("step", "{message}", {"message": message}), loc=(), input=value)
+
+
+def _nested(error: ValidationError, prefix: tuple[str, ...]) -> list[InitErrorDetails]:
+    return [
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], "{message}", {"message": line["msg"]}),  # type: ignore[arg-type]
+            loc=prefix + line["loc"],
+            input=line["input"],
+        )
+        for line in error.errors()
+    ]
