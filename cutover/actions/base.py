@@ -32,10 +32,14 @@ class ActionContext(CheckContext, Protocol):
 
 
 class Action(StepSettings):
-    """A frozen model of its settings, with one ``run``. ``once``: it must not be applied twice."""
+    """A frozen model of its settings, with one ``run``."""
 
     kind: ClassVar[Literal["action"]] = "action"
-    once: ClassVar[bool] = False
+
+    @property
+    def once(self) -> bool:
+        """Whether it must not be applied twice in a run."""
+        return False
 
     @abstractmethod
     async def run(self, ctx: ActionContext) -> str:

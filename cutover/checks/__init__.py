@@ -1,0 +1,14 @@
+"""Checks by their step type, which is also the name of their file."""
+
+from __future__ import annotations
+
+from cutover.checks.base import Check
+from cutover.checks.http import Http
+from cutover.checks.load import Load
+from cutover.checks.tcp import Tcp
+
+CHECKS: dict[str, type[Check]] = {
+    "http": Http,
+    "tcp": Tcp,
+    "load": Load,
+}

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.plan.base import PlanModel
+from cutover.plan.request import HeaderValue
 from cutover.plan.step import Step
 from cutover.plan.units import Size
 
@@ -78,7 +79,7 @@ class Backend(PlanModel):
 
     url: Url
     servers: list[Server] = Field(default=[], validate_default=False)
-    headers: dict[Token, str] = {}
+    headers: dict[Token, HeaderValue] = {}
 
     @model_validator(mode="before")
     @classmethod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.plan.base import PlanModel
@@ -13,6 +13,26 @@ from cutover.plan.base import PlanModel
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LINE = re.compile(r"([A-Z]+) (/[^\s]*)")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def _header_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise PydanticCustomError("header", "{message}", {"message": f"{name!r} is not the name of a header"})
+    return name
+
+
+def _header_value(value: str) -> str:
+    # The value may be a secret, so the mistake does not repeat it.
+    if not _HEADER_VALUE.fullmatch(value):
+        raise PydanticCustomError("header", "a header's value can hold no line breaks and no control characters")
+    return value
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+Headers = dict[HeaderName, HeaderValue]
 
 
 class Request(PlanModel):
@@ -20,7 +40,7 @@ class Request(PlanModel):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     path: str = Field(pattern=r"^/[^\s]*$")
-    headers: dict[str, str] = {}
+    headers: Headers = {}
     body: str | None = None
     json_body: Any = Field(default=None, alias="json")
     unsafe: bool = False
@@ -58,7 +78,9 @@ def _looks_torn(value: dict[Any, Any]) -> bool:
 def _complaint(value: object) -> str:
     if isinstance(value, str):
         return f"{value!r} is not a request; write METHOD /path?query, as in 'GET /api/v1/studies?page=1'"
-    return f"{value!r} is not a request; YAML tears unquoted requests apart at ',', '?', '{{' and ': ': put it in quotes"
+    return (
+        f"{value!r} is not a request; YAML tears unquoted requests apart at ',', '?', '{{' and ': ': put it in quotes"
+    )
 
 
 def parse_request(text: str) -> Request:

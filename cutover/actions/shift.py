@@ -1,0 +1,85 @@
+"""The action ``shift``: change the weight, and hold it while gates watch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from cutover.actions.base import Action, ActionContext
+from cutover.plan.step import Gate
+from cutover.plan.units import Duration, format_duration
+
+DEFAULT_EVERY_S = 5.0
+Weight = Annotated[int, Field(ge=0, le=100)]
+RisingWeight = Annotated[int, Field(ge=1, le=100)]
+
+
+class Shift(Action):
+    """Send a percentage of traffic to new: one weight (``to``), or several in a row (``through``), each held for a time.
+
+    shift:
+      through: [1, 10, 25, 50]
+      hold: 5m
+      gates:
+        - http: {backend: proxy, path: /health}
+    """
+
+    to: Weight | None = None
+    through: list[RisingWeight] | None = Field(default=None, min_length=1)
+    hold: Duration = 0.0
+    gates: list[Gate] = []
+    every: Duration = DEFAULT_EVERY_S
+
+    @field_validator("through")
+    @classmethod
+    def _rising(cls, through: list[int] | None) -> list[int] | None:
+        if through is not None and any(a >= b for a, b in zip(through, through[1:], strict=False)):
+            raise PydanticCustomError("shift", "the weights of through must rise, as in [1, 10, 25, 50]")
+        return through
+
+    @field_validator("every")
+    @classmethod
+    def _some_time(cls, every: float) -> float:
+        if every == 0:
+            raise PydanticCustomError("shift", "every needs some time between two evaluations, as in 5s")
+        return every
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.to is None) == (self.through is None):
+            raise PydanticCustomError("shift", "shift needs exactly one of to, through")
+        return self
+
+    @property
+    def weights(self) -> list[int]:
+        return [self.to] if self.to is not None else self.through or []
+
+    def summary(self) -> str:
+        path = " → ".join(map(str, self.weights)) + " %"
+        if not self.hold and not self.gates:
+            return path
+        each = " each" if len(self.weights) > 1 else ""
+        parts = [path, f"hold {format_duration(self.hold)}{each}"] if self.hold else [path]
+        return ", ".join([*parts, gate_count(self.gates)])
+
+    def least_seconds(self) -> float:
+        return self.hold * len(self.weights)
+
+    async def run(self, ctx: ActionContext) -> str:
+        before = ctx.weight
+        weights = self.weights if self.through is None else [w for w in self.weights if w > before]
+        for weight in weights:
+            await ctx.shift(weight)
+            await ctx.hold(self.hold, self.gates, self.every)
+        if not weights:
+            return f"already at {before} %"
+        return f"weight {' → '.join(map(str, [before, *weights]))} %"
+
+
+def gate_count(gates: Sequence[Gate]) -> str:
+    if not gates:
+        return "no gates"
+    return f"{len(gates)} gate{'s' if len(gates) > 1 else ''}"

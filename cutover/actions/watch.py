@@ -1,0 +1,39 @@
+"""The action ``watch``: gates again and again, for a time."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from cutover.actions.base import Action, ActionContext
+from cutover.actions.shift import DEFAULT_EVERY_S, gate_count
+from cutover.plan.step import Gate
+from cutover.plan.units import Duration, format_duration
+
+
+class Watch(Action):
+    """Leave the weight as it is and evaluate gates for a time; the first failure ends it.
+
+    watch: {for: 24h, every: 10s, gates: [http: {backend: proxy, path: /health}]}
+    """
+
+    for_: Duration = Field(alias="for")
+    gates: list[Gate] = Field(min_length=1)
+    every: Duration = DEFAULT_EVERY_S
+
+    @field_validator("every")
+    @classmethod
+    def _some_time(cls, every: float) -> float:
+        if every == 0:
+            raise PydanticCustomError("watch", "every needs some time between two evaluations, as in 5s")
+        return every
+
+    def summary(self) -> str:
+        return f"{gate_count(self.gates)} for {format_duration(self.for_)}, every {format_duration(self.every)}"
+
+    def least_seconds(self) -> float:
+        return self.for_
+
+    async def run(self, ctx: ActionContext) -> str:
+        await ctx.hold(self.for_, self.gates, self.every)
+        return f"{gate_count(self.gates)} held for {format_duration(self.for_)}"
