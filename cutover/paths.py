@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover.files import make_private_folder
+
 
 def state_home() -> Path:
     """``$XDG_STATE_HOME/cutover``, where a CI checkout's clean-up does not reach."""
     base = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    root = Path(base) if base.startswith("/") else Path("~/.local/state").expanduser()
     return root / "cutover"
 
 
@@ -19,10 +21,6 @@ class StateFolder:
     """The folder of one plan: mode 0700, files 0600."""
 
     path: Path
-
-    @property
-    def journal(self) -> Path:
-        return self.path / "journal.db"
 
     @property
     def emergency(self) -> Path:
@@ -43,6 +41,5 @@ class StateFolder:
         return self.path / "runs" / run
 
     def make(self) -> None:
-        """Create the folder, closed to others."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path.chmod(0o700)
+        """Create the folder, closed to others; raises ``CutoverError``."""
+        make_private_folder(self.path, close=True)

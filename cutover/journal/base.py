@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from cutover.errors import LockedError
+
 StateT = TypeVar("StateT")
 
 
@@ -25,7 +27,9 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a plan's lock. ``since`` and ``refreshed`` are seconds since 1970; ``started`` is the process's."""
+    """Who holds a plan's lock. ``since`` and ``refreshed`` are seconds since 1970; ``started`` is the process's start,
+    in seconds since the machine's. ``machine`` is where ``pid`` means something; ``folder`` is where it was started.
+    """
 
     pid: int
     started: float
@@ -35,13 +39,64 @@ class Holder:
     since: float
     refreshed: float
     epoch: int
+    machine: str = ""
+    folder: str = ""
+
+
+class Lock(Protocol):
+    """One plan's lock. Each taking raises its epoch, which never goes back."""
+
+    epoch: int | None
+    """For ``append``; None before it was taken."""
+    took_over: Holder | None
+    """Whose lock ``acquire`` or ``steal`` ended: a holder that is gone, or (``steal``) a living one."""
+
+    def acquire(self) -> int:
+        """Take a free lock or that of a holder who is gone; raises ``LockedError`` that names a living holder."""
+        ...
+
+    def steal(self) -> int:
+        """Take the lock even from a living holder, who finds out within a second: for ``rollback`` and ``abort``."""
+        ...
+
+    def held(self) -> bool:
+        """Whether it is still ours. Cheap."""
+        ...
+
+    def ensure(self) -> None:
+        """Raise ``LockedError``, naming who took it, if it is no longer ours."""
+        ...
+
+    def refresh(self) -> None:
+        """Say that we live; raises like ``ensure``."""
+        ...
+
+    def release(self) -> None:
+        """Let go, if it is still ours."""
+        ...
+
+    async def keep(self, lost: Callable[[LockedError], None]) -> None:
+        """Run beside the work until cancelled: refreshes, and calls ``lost`` once when the lock was taken away."""
+        ...
 
 
 class Journal(Protocol):
     """Durable before ``append`` returns. Raises ``CutoverError`` with what to do when the store cannot be used."""
 
-    def append(self, plan: str, run: str, kind: str, data: Mapping[str, Any], *, epoch: int | None = None) -> Recorded:
-        """Redact, write and fsync one event. With ``epoch``, raise ``LockedError`` if the plan's lock has moved on."""
+    def append(
+        self,
+        plan: str,
+        run: str,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        epoch: int | None = None,
+        exact: frozenset[str] = frozenset(),
+    ) -> Recorded:
+        """Redact, write and fsync one event. With ``epoch``, raise ``LockedError`` if the plan's lock has moved on.
+
+        What stands under the keys in ``exact``, at any depth, is not redacted: it is put back byte for byte one day.
+        """
         ...
 
     def events(self, plan: str, run: str | None = None, after: int = 0) -> Iterator[Recorded]:
@@ -64,7 +119,8 @@ class Journal(Protocol):
         load: Callable[[Mapping[str, Any]], StateT],
     ) -> StateT:
         """The state of a run. Starts from a snapshot of this ``version`` of the fold where there is one, and leaves
-        one behind when it had far to go; without snapshots the answer is the same."""
+        one behind when it had far to go; without snapshots the answer is the same.
+        """
         ...
 
     def holder(self, plan: str) -> Holder | None:
