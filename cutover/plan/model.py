@@ -227,6 +227,8 @@ class Route(PlanModel):
 
 
 class Proxy(PlanModel):
+    """What clients talk to. ``config`` is the file that cutover owns; a managed nginx has one of its own instead."""
+
     kind: Literal["nginx"] = "nginx"
     url: Url
     control: Control
@@ -240,8 +242,6 @@ class Proxy(PlanModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         managed = self.control.kind == "managed"
-        if managed and self.config is not None:
-            raise _mistake("a managed nginx keeps its config itself: leave config out")
         if not managed and self.config is None:
             raise _mistake("config is missing: the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
         if managed and self.server is None:

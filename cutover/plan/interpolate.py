@@ -1,0 +1,167 @@
+"""``${NAME}``, ``${NAME:-default}``, ``${NAME:?message}`` and ``$${`` in a text. Every other ``$`` is itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from cutover.redact import MASK, MIN_SECRET_LENGTH
+
+# A few variables in a row that each hold the one before twice would fill the memory.
+MAX_EXPANDED_CHARS = 8 * 1024 * 1024
+MAX_NESTING = 8
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEAD = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-|:\?|\})")
+_STOP = re.compile(r"\$\$\{|\$\{|\}")
+_MEND = "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for a plain ${"
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with one variable, and what to do about it."""
+
+    message: str
+    hint: str | None = None
+
+
+@dataclass
+class Expansion:
+    """A text with its variables filled in. ``names`` are those it used, ``complaints`` what kept it from being whole."""
+
+    text: str
+    names: set[str] = field(default_factory=set)
+    complaints: list[Complaint] = field(default_factory=list)
+
+
+class TooLargeError(Exception):
+    """The variables of a plan expand to more text than any plan needs."""
+
+
+@dataclass
+class Variables:
+    """The environment, and under it the plan's ``vars`` in the order in which they are written.
+
+    ``masked`` are names whose values are shown as ``***`` from the sixth character on; ``later`` are names that the
+    run fills in: they stay as they are. ``seen`` collects each name's values as they were used.
+    """
+
+    environ: Mapping[str, str]
+    vars: dict[str, str] = field(default_factory=dict)
+    masked: Collection[str] = ()
+    later: set[str] = field(default_factory=set)
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    uses: dict[str, set[str]] = field(default_factory=dict)
+    spent: int = 0
+
+    def define(self, name: str, text: str) -> Expansion:
+        """Add one of ``vars``; the environment wins over it, and it may use those above it."""
+        expansion = Expansion(self.environ[name]) if name in self.environ else self.expand(text)
+        self.vars[name] = expansion.text
+        self.uses[name] = expansion.names
+        if name in self.masked:
+            expansion.text = _masked(expansion.text)
+        return expansion
+
+    def value(self, name: str) -> str | None:
+        return self.environ[name] if name in self.environ else self.vars.get(name)
+
+    def expand(self, text: str) -> Expansion:
+        """Never raises but ``TooLargeError``; what is wrong is among the complaints."""
+        expansion = Expansion(text)
+        if "${" in text:
+            expansion.text, _ = _Scanner(text, self, expansion).scan(0, 0, live=True)
+            for name in tuple(expansion.names):
+                expansion.names |= self.uses.get(name, set())
+            self.spent += len(expansion.text)
+            if self.spent > MAX_EXPANDED_CHARS:
+                raise TooLargeError
+        return expansion
+
+    def unset(self, name: str) -> Complaint:
+        known = sorted({*self.environ, *self.vars, *self.later})
+        close = get_close_matches(name, known, n=1, cutoff=0.75)
+        hint = f"did you mean ${{{close[0]}}}?" if close else f"set it, or write ${{{name}:-default}}"
+        return Complaint(f"the variable {name!r} is not set", hint)
+
+
+def _masked(text: str) -> str:
+    return MASK if len(text) >= MIN_SECRET_LENGTH else text
+
+
+@dataclass
+class _Scanner:
+    text: str
+    variables: Variables
+    expansion: Expansion
+
+    def scan(self, at: int, depth: int, *, live: bool) -> tuple[str, int]:
+        """The text from ``at`` to the brace that closes it (to the end at depth 0), and the index behind that.
+
+        What is not ``live`` is a default that nobody needs: read, but not filled in.
+        """
+        parts: list[str] = []
+        size = 0
+        while stop := _STOP.search(self.text, at):
+            parts.append(self.text[at : stop.start()])
+            at = stop.end()
+            if stop.group() == "$${":
+                parts.append("${")
+            elif stop.group() == "${":
+                part, at = self._variable(stop.start(), depth, live=live)
+                parts.append(part)
+            elif depth:
+                return "".join(parts), at
+            else:
+                parts.append("}")
+            size += len(parts[-1])
+            if size > MAX_EXPANDED_CHARS:
+                raise TooLargeError
+        parts.append(self.text[at:])
+        if depth:
+            self._complain(f"a ${{ is not closed: {self.text[:40]!r}", _MEND)
+        return "".join(parts), len(self.text)
+
+    def _variable(self, start: int, depth: int, *, live: bool) -> tuple[str, int]:
+        head = _HEAD.match(self.text, start)
+        if head is None or depth >= MAX_NESTING:
+            what = "is not a variable" if head is None else "is nested too deep"
+            self._complain(f"{self.text[start : start + 24]!r} {what}", _MEND)
+            return self.text[start : start + 2], start + 2
+        name, operator = head.groups()
+        value = self.variables.value(name)
+        later = name in self.variables.later
+        rest, end = "", head.end()
+        if operator != "}":
+            needed = live and not later and operator == ":-" and not value
+            rest, end = self.scan(head.end(), depth + 1, live=needed)
+        if not live or later:
+            return self.text[start:end], end
+        self.expansion.names.add(name)
+        return self._filled(name, operator, value, rest), end
+
+    def _filled(self, name: str, operator: str, value: str | None, rest: str) -> str:
+        if operator == ":-" and not value:
+            value = rest
+        elif operator == ":?" and not value:
+            self._complain(f"the variable {name!r} is {'not set' if value is None else 'empty'}: {rest or 'it is needed'}")
+        elif value is None:
+            complaint = self.variables.unset(name)
+            self._complain(complaint.message, complaint.hint)
+        value = value or ""
+        if not value.isascii() and _not_utf8(value):
+            self._complain(f"the variable {name!r} is not UTF-8 text")
+            return ""
+        self.variables.seen.setdefault(name, set()).add(value)
+        return _masked(value) if name in self.variables.masked else value
+
+    def _complain(self, message: str, hint: str | None = None) -> None:
+        complaint = Complaint(message, hint)
+        if complaint not in self.expansion.complaints:
+            self.expansion.complaints.append(complaint)
+
+
+def _not_utf8(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)

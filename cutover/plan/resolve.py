@@ -1,0 +1,209 @@
+"""From a plan's tree to its data: variables filled in, secrets found, and the same once more with secrets masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Environment
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutover.errors import Mistake
+from cutover.plan.interpolate import Expansion, TooLargeError, Variables
+from cutover.plan.nodes import Key, Mapping, Node, Path, Scalar, Sequence, locate, spell
+from cutover.plan.secrets import (
+    BODY_KEYS,
+    HEADERS_KEY,
+    header_secrets,
+    is_secret_header,
+    mask_userinfo,
+    userinfo_secrets,
+    userinfo_variables,
+)
+from cutover.redact import MASK, MIN_SECRET_LENGTH
+
+# Read as they stand: what says which plan this is must not depend on who runs it.
+LITERAL_KEYS = frozenset({"version", "name", "secrets"})
+SAVE_KEY = "save"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """``data`` with every variable, ``masked`` the same with secrets as ``***``. ``faulty`` are the places with a mistake
+    of their own, ``interpolated`` those whose text came from a variable."""
+
+    data: dict[Key, Any]
+    masked: dict[Key, Any]
+    mistakes: list[Mistake]
+    faulty: frozenset[Path]
+    interpolated: frozenset[Path]
+    secrets: frozenset[str]
+    run_variables: tuple[str, ...]
+
+
+def resolve(root: Mapping, file: str, environ: Environment[str, str]) -> Resolved:
+    """Never raises; what is wrong with variables is among the mistakes."""
+    open_walk = _Walk(root, file, Variables(environ))
+    data = open_walk.plan()
+    named = _named_secrets(root)
+    names = open_walk.secret_names | named
+    masked = _Walk(root, file, Variables(environ, masked=names), masking=True).plan()
+    variables = open_walk.variables
+    secrets = set(open_walk.secrets)
+    for name in names:
+        secrets |= variables.seen.get(name, set())
+        secrets |= {value for value in (variables.value(name),) if value}
+    return Resolved(
+        data,
+        masked,
+        open_walk.mistakes,
+        frozenset(open_walk.faulty),
+        frozenset(open_walk.interpolated),
+        frozenset(secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH),
+        tuple(open_walk.saved),
+    )
+
+
+def _named_secrets(root: Mapping) -> set[str]:
+    node = root.entries["secrets"].node if "secrets" in root.entries else None
+    items = node.items if isinstance(node, Sequence) else []
+    return {item.value for item in items if isinstance(item, Scalar) and isinstance(item.value, str)}
+
+
+@dataclass
+class _Walk:
+    """One pass over the tree. With masked variables, header values and userinfo are masked as well."""
+
+    root: Mapping
+    file: str
+    variables: Variables
+    mistakes: list[Mistake] = field(default_factory=list)
+    faulty: set[Path] = field(default_factory=set)
+    interpolated: set[Path] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set)
+    secret_names: set[str] = field(default_factory=set)
+    saved: list[str] = field(default_factory=list)
+    masking: bool = False
+    _full: bool = False
+
+
+    def plan(self) -> dict[Key, Any]:
+        entries = self.root.entries
+        early: dict[Key, Any] = {}
+        if "vars" in entries:
+            early["vars"] = self._vars(entries["vars"].node)
+        return {key: early[key] if key in early else self._top(key, entry.node) for key, entry in entries.items()}
+
+    def _top(self, key: Key, node: Node) -> Any:
+        if key in LITERAL_KEYS:
+            return plain(node)
+        if key == "phases" and isinstance(node, Mapping):
+            return {name: self._steps((key, name), entry.node) for name, entry in node.entries.items()}
+        return self._value((key,), node)
+
+    def _vars(self, node: Node) -> Any:
+        if not isinstance(node, Mapping):
+            return self._value(("vars",), node)
+        values: dict[Key, Any] = {}
+        for name, entry in node.entries.items():
+            path = ("vars", name)
+            if isinstance(name, str) and isinstance(entry.node, Scalar) and isinstance(entry.node.value, str):
+                text = entry.node.value
+                values[name] = self._told(path, text, lambda name=name, text=text: self.variables.define(name, text)).text
+            else:
+                values[name] = self._value(path, entry.node)
+        return values
+
+    def _steps(self, path: Path, node: Node) -> Any:
+        """A phase. What a step saves at run time is a variable of the steps after it."""
+        if not isinstance(node, Sequence):
+            return self._value(path, node)
+        steps = []
+        for number, item in enumerate(node.items):
+            steps.append(self._value((*path, number), item))
+            for name in _saved(item):
+                self.variables.later.add(name)
+                if name not in self.saved:
+                    self.saved.append(name)
+        return steps
+
+    def _value(self, path: Path, node: Node, *, header: str | None = None, body: bool = False) -> Any:
+        if isinstance(node, Sequence):
+            return [self._value((*path, i), item, header=header, body=body) for i, item in enumerate(node.items)]
+        if isinstance(node, Mapping):
+            headers = bool(path) and path[-1] == HEADERS_KEY
+            return {
+                key: self._value(
+                    (*path, key),
+                    entry.node,
+                    header=_header_name(key) if headers else header,
+                    body=body or key in BODY_KEYS,
+                )
+                for key, entry in node.entries.items()
+            }
+        return self._text(path, node.value, header, body=body) if isinstance(node.value, str) else node.value
+
+    def _text(self, path: Path, raw: str, header: str | None, *, body: bool) -> str:
+        expansion = self._told(path, raw, lambda: self.variables.expand(raw))
+        text = expansion.text
+        if header is not None:
+            self.secrets |= header_secrets(header, text)
+            if self.masking and (len(text) >= MIN_SECRET_LENGTH or MASK in text):
+                return MASK
+        if header is not None or body:
+            self.secret_names |= expansion.names
+        if "://" in text:
+            self.secrets |= userinfo_secrets(text)
+            self._note_userinfo(raw)
+            text = mask_userinfo(text) if self.masking else text
+        return text
+
+    def _note_userinfo(self, raw: str) -> None:
+        for name in userinfo_variables(raw):
+            self.secret_names |= {name} | self.variables.uses.get(name, set())
+
+    def _told(self, path: Path, raw: str, expand: Any) -> Expansion:
+        """Expand a text, and note what is wrong with it at its place."""
+        if self._full:
+            return Expansion(raw)
+        try:
+            expansion: Expansion = expand()
+        except TooLargeError:
+            self._full = True
+            expansion = Expansion(raw)
+            self._note(path, "the variables of this plan expand to more than 8 MB", "do they hold one another?")
+        for complaint in expansion.complaints:
+            self._note(path, complaint.message, complaint.hint)
+        if expansion.names:
+            self.interpolated.add(path)
+        return expansion
+
+    def _note(self, path: Path, message: str, hint: str | None) -> None:
+        found = locate(self.root, path)
+        self.faulty.add(path)
+        self.mistakes.append(Mistake(self.file, found.line, found.column, spell(path), message, hint))
+
+
+def _header_name(key: Key) -> str | None:
+    return str(key) if is_secret_header(str(key)) else None
+
+
+def plain(node: Node) -> Any:
+    """The data of a node as it stands."""
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    if isinstance(node, Mapping):
+        return {key: plain(entry.node) for key, entry in node.entries.items()}
+    return node.value
+
+
+def _saved(node: Node) -> list[str]:
+    """The names under every ``save`` of a step."""
+    if isinstance(node, Sequence):
+        return [name for item in node.items for name in _saved(item)]
+    if not isinstance(node, Mapping):
+        return []
+    names: list[str] = []
+    for key, entry in node.entries.items():
+        if key == SAVE_KEY and isinstance(entry.node, Mapping):
+            names += [str(name) for name in entry.node.entries]
+        names += _saved(entry.node)
+    return names

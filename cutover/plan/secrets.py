@@ -1,0 +1,79 @@
+"""Which parts of a plan are secret: header values, URL userinfo, variables used in either or in bodies, and ``secrets:``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from urllib.parse import unquote, urlsplit
+
+from cutover.redact import MASK, MIN_SECRET_LENGTH
+
+HEADERS_KEY = "headers"
+BODY_KEYS = frozenset({"body", "json"})
+_OPEN_HEADERS = frozenset({"content-type", "user-agent", "host", "cache-control"})
+_OPEN_PREFIXES = ("accept", "x-cutover")
+
+_USERINFO = re.compile(r"(?<=://)((?:\$\{[^}]*\}|[^/?#\s@]|@(?=[^/?#\s]*@))+)(?=@)")
+_ODD_USERINFO = re.compile(r"(?<=://)(\S+)(?=@)")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def is_secret_header(name: str) -> bool:
+    lowered = name.lower()
+    return lowered not in _OPEN_HEADERS and not lowered.startswith(_OPEN_PREFIXES)
+
+
+def header_secrets(name: str, value: str) -> set[str]:
+    """The value, what follows its scheme (``Bearer xyz``), what Basic hides, and the values of a Cookie's pairs."""
+    secrets = {value}
+    scheme, _, credentials = value.strip().partition(" ")
+    if credentials and scheme.isalpha():
+        secrets.add(credentials.strip())
+    if scheme.lower() == "basic":
+        secrets |= _basic_secrets(credentials.strip())
+    if name.lower() in {"cookie", "set-cookie"}:
+        secrets |= {pair.partition("=")[2].strip() for pair in value.split(";")}
+    return secrets
+
+
+def _basic_secrets(credentials: str) -> set[str]:
+    try:
+        decoded = base64.b64decode(credentials, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return set()
+    return {decoded, decoded.partition(":")[2]}
+
+
+def userinfo(text: str) -> list[str]:
+    """What stands before the ``@`` of each URL in a text."""
+    found = _USERINFO.findall(text) if "@" in text else []
+    return found or (_ODD_USERINFO.findall(text) if "@" in text and not _is_url(text) else [])
+
+
+def userinfo_secrets(text: str) -> set[str]:
+    """``user:password`` and the password, as written and decoded; a user alone is a token."""
+    secrets = set()
+    for info in userinfo(text):
+        password = info.partition(":")[2]
+        secrets |= {info, unquote(info), password, unquote(password)}
+    return secrets
+
+
+def userinfo_variables(raw: str) -> set[str]:
+    """The variables in the userinfo of a text that is not yet interpolated."""
+    return {name for info in userinfo(raw) for name in _VARIABLE.findall(info)}
+
+
+def mask_userinfo(text: str) -> str:
+    for info in userinfo(text):
+        if MASK in info or len(info) >= MIN_SECRET_LENGTH:
+            text = text.replace(f"://{info}@", f"://{MASK}@")
+    return text
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return urlsplit(text.strip()).port is not None or "://" not in text
+    except ValueError:
+        return False
