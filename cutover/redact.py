@@ -59,7 +59,7 @@ class Redactor:
 
 def _alternatives(secret: str) -> list[str]:
     """Regular expressions: the secret with each of its characters as is or escaped, and as a part of base64."""
-    encoded = [rf"[\w+/-]*{core}[\w+/-]*={{0,2}}" for core in _base64_cores(secret.encode(errors="surrogateescape"))]
+    encoded = [rf"[\w+/-]*{core}[\w+/-]*={{0,2}}" for core in _base64_cores(secret.encode(errors="surrogatepass"))]
     return ["".join(map(_character, secret)), *encoded]
 
 
@@ -67,7 +67,7 @@ def _character(char: str) -> str:
     """One character as itself, percent-encoded (more than once), and as JSON, Python and HTML escape it."""
     if char.isascii() and char.isalnum():
         return char
-    percent = "".join(f"%(?:25)*{_hex(byte)}" for byte in char.encode(errors="surrogateescape"))
+    percent = "".join(f"%(?:25)*{_hex(byte)}" for byte in char.encode(errors="surrogatepass"))
     units = char.encode("utf-16-be", errors="surrogatepass")
     unicode = "".join(rf"\\+u{''.join(map(_hex, units[i : i + 2]))}" for i in range(0, len(units), 2))
     spellings = [percent, unicode, re.escape(escape(char)), f"&#(?:{ord(char)}|[xX]0*{_hex_text(f'{ord(char):x}')});"]

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from cutover.journal.lock import PlanLock
-from cutover.journal.memory import MemoryJournal, NoLock, journal_for_rollback, steal_for_rollback
-from cutover.journal.sqlite import SqliteJournal, open_journal
+from cutover.journal.lock import PlanLock, exclusive
+from cutover.journal.memory import MemoryJournal
+from cutover.journal.sqlite import SqliteJournal, known_plans, open_journal
 
-__all__ = [
-    "MemoryJournal",
-    "NoLock",
-    "PlanLock",
-    "SqliteJournal",
-    "journal_for_rollback",
-    "open_journal",
-    "steal_for_rollback",
-]
+__all__ = ["MemoryJournal", "PlanLock", "SqliteJournal", "exclusive", "known_plans", "open_journal"]

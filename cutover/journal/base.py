@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from cutover.errors import LockedError
-
 StateT = TypeVar("StateT")
 
 
@@ -41,43 +39,6 @@ class Holder:
     epoch: int
     machine: str = ""
     folder: str = ""
-
-
-class Lock(Protocol):
-    """One plan's lock. Each taking raises its epoch, which never goes back."""
-
-    epoch: int | None
-    """For ``append``; None before it was taken."""
-    took_over: Holder | None
-    """Whose lock ``acquire`` or ``steal`` ended: a holder that is gone, or (``steal``) a living one."""
-
-    def acquire(self) -> int:
-        """Take a free lock or that of a holder who is gone; raises ``LockedError`` that names a living holder."""
-        ...
-
-    def steal(self) -> int:
-        """Take the lock even from a living holder, who finds out within a second: for ``rollback`` and ``abort``."""
-        ...
-
-    def held(self) -> bool:
-        """Whether it is still ours. Cheap."""
-        ...
-
-    def ensure(self) -> None:
-        """Raise ``LockedError``, naming who took it, if it is no longer ours."""
-        ...
-
-    def refresh(self) -> None:
-        """Say that we live; raises like ``ensure``."""
-        ...
-
-    def release(self) -> None:
-        """Let go, if it is still ours."""
-        ...
-
-    async def keep(self, lost: Callable[[LockedError], None]) -> None:
-        """Run beside the work until cancelled: refreshes, and calls ``lost`` once when the lock was taken away."""
-        ...
 
 
 class Journal(Protocol):

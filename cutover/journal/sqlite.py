@@ -76,7 +76,31 @@ def open_journal(store: str | None, plan: str, *, create: bool = True) -> Sqlite
         location.folder.make()
     if not begun:
         create_file(location.file)
-    return SqliteJournal(location, read_only=not create and not writable(location.file))
+    return SqliteJournal(location) if create else _open_to_read(location)
+
+
+def _open_to_read(location: Location) -> SqliteJournal:
+    if not writable(location.file):
+        return SqliteJournal(location, read_only=True)
+    try:
+        return SqliteJournal(location)
+    except CutoverError:
+        # A full disk has no room for SQLite's shared memory.
+        with suppress(CutoverError):
+            return SqliteJournal(location, read_only=True)
+        raise
+
+
+def known_plans(store: str | None) -> list[str]:
+    """The names of the plans that have state in a store: for a command whose plan file is gone."""
+    location = locate(store, "any")
+    names = {folder.parent.name for folder in location.folder.path.parent.glob("*/emergency")}
+    if location.file.parent == location.folder.path:
+        names |= {file.parent.name for file in location.file.parent.parent.glob(f"*/{location.file.name}")}
+    elif journal := open_journal(store, "any", create=False):
+        names |= {plan for (plan,) in journal.query("SELECT plan FROM lock")}
+        journal.close()
+    return sorted(names)
 
 
 class SqliteJournal:
