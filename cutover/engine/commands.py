@@ -1,0 +1,201 @@
+"""What the commands that work on a run do, each as the procedure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cutover.engine import events as e
+from cutover.engine.context import StepContext
+from cutover.engine.failures import StepFailedError
+from cutover.engine.opening import Options, work_on, work_on_wreck
+from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phase, run_phases
+from cutover.engine.rollback import roll_back
+from cutover.engine.session import Session
+from cutover.engine.shifting import shift_to
+from cutover.engine.steps import early_gates
+from cutover.engine.gates import evaluate_all
+from cutover.errors import CheckFailedError, UsageError, WaitingError
+from cutover.plan.step import Gate, Step
+from cutover.proxy import emergency
+
+Ask = Callable[[str], bool]
+
+
+async def run(options: Options, *, only: str | None, first: str | None, last: str | None) -> Session:
+    """Run phases in order; continues the open run."""
+
+    async def work(session: Session) -> None:
+        names = choose_phases(session.plan, only, first, last)
+        if _is_done(session):
+            session.emit(e.PhaseSkipped(names[-1], f"run {session.state.run} of this very plan is done"))
+            return
+        _refuse_while_waiting(session)
+        await open_or_continue(session, names)
+        await run_phases(session, names)
+
+    return await work_on(options, "run", work)
+
+
+async def phase(options: Options, name: str) -> Session:
+    """One phase, also when it passed before."""
+
+    async def work(session: Session) -> None:
+        if name not in session.plan.phases and name != CLEANUP_PHASE:
+            known = ", ".join(session.plan.forward_phases)
+            raise UsageError(f"the plan has no phase {name!r}", f"it has: {known}")
+        _refuse_while_waiting(session)
+        await open_or_continue(session, [name], reopen=name == CLEANUP_PHASE)
+        await run_phases(session, [name], again=True)
+        if name == CLEANUP_PHASE and session.state.open:
+            session.emit(e.RunEnded("done", session.state.weight, settled=True))
+
+    return await work_on(options, "promote" if name == "cutover" else name, work)
+
+
+async def shift(options: Options, weight: int, hold_s: float) -> Session:
+    """One weight change: toward new gated by the plan, toward old always allowed."""
+
+    async def work(session: Session) -> None:
+        _refuse_while_waiting(session)
+        await open_or_continue(session, [])
+        if weight <= session.state.weight:
+            await shift_to(session, weight)
+            return
+        step = gating_step(session, weight)
+        gates: list[Gate] = list(getattr(step.settings, "gates", ())) if step else []
+        every = float(getattr(step.settings, "every", 5.0)) if step else 5.0
+        ctx = StepContext(session, "shift", 0)
+        try:
+            await evaluate_all(session, ("shift", 0), ctx, early_gates(gates), final=True)
+            await shift_to(session, weight)
+            await ctx.hold(hold_s, gates, every)
+        except StepFailedError as failure:
+            await _failed_shift(session, failure)
+
+    return await work_on(options, f"shift --weight {weight}", work)
+
+
+async def _failed_shift(session: Session, failure: StepFailedError) -> None:
+    consequence = failure.on_fail or ("rollback" if session.state.moved else "stop")
+    if consequence == "pause":
+        session.emit(e.RunPaused("shift", 0, failure.message))
+        raise WaitingError(f"paused: {failure.message}", "`cutover resume`, or `cutover rollback`") from failure
+    if not session.state.moved:
+        raise CheckFailedError(f"{failure.message}; traffic never moved", failure.hint) from failure
+    was = session.state.weight
+    await finish(roll_back(session, failure.message, automatic=True))
+    raise CheckFailedError(
+        f"{failure.message}; traffic was brought back from weight {was} to old, verified", failure.hint
+    ) from failure
+
+
+def gating_step(session: Session, weight: int) -> Step | None:
+    """The plan's first shift step that goes at least so far: its gates guard a change by hand."""
+    shifts = [s for p in session.plan.forward_phases for s in session.plan.phases[p] if s.type == "shift"]
+    for step in shifts:
+        through = getattr(step.settings, "through", None) or [getattr(step.settings, "to", 0)]
+        if max(through) >= weight:
+            return step
+    return shifts[-1] if shifts else None
+
+
+async def rollback(options: Options, *, reason: str, force: bool) -> Session:
+    """Weight 0 now, verified, then the ``rollback`` phase; with or without an open run."""
+
+    async def work(session: Session) -> None:
+        if not session.state.open and session.state.outcome != "done":
+            session.open_run(session.state.weight, [])
+        old_url = emergency.old_url(session.folder)
+        await finish(roll_back(session, reason, automatic=False, force=force, old_url=old_url))
+
+    return await work_on_wreck(options, "rollback", work)
+
+
+async def abort(options: Options, *, reason: str, ask: Ask) -> Session:
+    """End the run and stop who works on it; traffic stays where it is."""
+
+    async def work(session: Session) -> None:
+        if not session.state.open:
+            raise UsageError("there is no open run to abort")
+        live = await session.proxy.live()
+        weight = session.state.weight if live.weight is None else live.weight
+        if weight and not ask(f"traffic stays at weight {weight}, watched by nobody. Abort all the same?"):
+            raise UsageError("not aborted", "`cutover rollback` brings traffic back and ends the run")
+        session.emit(e.RunEnded("aborted", weight))
+
+    return await work_on_wreck(options, "abort", work)
+
+
+async def approve(options: Options, *, by: str, reason: str) -> Session:
+    """Record that a person approved what the run waits for."""
+
+    async def work(session: Session) -> None:
+        if session.state.status != "waiting" or not session.state.waiting_for:
+            raise UsageError("nothing waits for an approval", "see `cutover status`")
+        session.emit(e.Approved(by, reason))
+
+    return await work_on(options, "approve", work)
+
+
+async def resume(options: Options, *, by: str, skip: bool) -> Session:
+    """Go on after a pause or an approval, with the phases that the waiting command was to run."""
+
+    async def work(session: Session) -> None:
+        state = session.state
+        if not state.open or not (state.waiting or state.approved):
+            raise UsageError("the run does not wait; nothing to resume", "`cutover run` goes on after an interruption")
+        if state.asks_approval:
+            raise WaitingError(f"still waiting for approval: {state.waiting_for}", "`cutover approve`")
+        skipped = state.once_started.rpartition("/")[2] if skip else ""
+        session.emit(e.RunResumed(by, skipped))
+        scope = list(state.scope)
+        await open_or_continue(session, scope)
+        await run_phases(session, scope)
+
+    return await work_on(options, "resume", work)
+
+
+async def open_or_continue(session: Session, scope: list[str], *, reopen: bool = False) -> None:
+    """The open run, or a new one; the proxy up, with what a rollback needs written down."""
+    state = session.state
+    fresh = not (state.open or (reopen and state.outcome == "done"))
+    if fresh:
+        follows = state.outcome == "done" and set(state.new_servers) == set(session.plan.backends.old.servers)
+        session.open_run(0, scope)
+    else:
+        session.emit(e.RunContinued(scope, state.weight))
+    if not _needs_proxy(session, scope):
+        return
+    live = await session.proxy.ensure(session.guard)
+    if fresh or state.revision is None:
+        session.emit(e.ProxyReady(live.weight, live.revision))
+        if fresh and follows and live.weight:
+            await shift_to(session, 0)
+    await emergency.write(session.proxy, session.folder, session.plan.backends.old.url)
+    _keep_plan(session)
+
+
+def _needs_proxy(session: Session, scope: list[str]) -> bool:
+    """Comparing two backends needs no proxy: ``validate`` runs from a laptop. A managed one is started all the same."""
+    if scope != ["validate"] or session.plan.proxy.control.kind == "managed":
+        return True
+    return any(getattr(s.settings, "backend", "") == "proxy" for s in session.plan.phases["validate"])
+
+
+def _keep_plan(session: Session) -> None:
+    if session.loaded is not None:
+        session.artifacts_note(session.artifacts.write("plan.yml", session.loaded.resolved_yaml()))
+
+
+def _is_done(session: Session) -> bool:
+    state = session.state
+    return state.outcome == "done" and all(
+        state.passed_under(p, session.plan_hash) for p in session.plan.forward_phases
+    )
+
+
+def _refuse_while_waiting(session: Session) -> None:
+    state = session.state
+    if state.open and state.waiting:
+        hint = "`cutover approve`, then `cutover resume`" if state.asks_approval else "`cutover resume`"
+        raise WaitingError(f"the run waits: {state.waiting_for}", hint)

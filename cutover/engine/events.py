@@ -1,0 +1,310 @@
+"""What happened in a run, in the past tense. Frozen data of plain JSON types; consumers never change them.
+
+Weights are percent, times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from cutover.journal.base import Recorded
+
+
+class Event:
+    """Base of all events. ``exact`` names fields that are kept byte for byte, unredacted: configuration texts."""
+
+    exact: ClassVar[frozenset[str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class RunOpened(Event):
+    plan_hash: str
+    plan_file: str
+    phases: list[str]
+    weight: int
+    new_servers: list[str] = field(default_factory=list)
+    scope: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RunContinued(Event):
+    """``scope``: the phases that the command is to run; what a ``resume`` goes on with."""
+
+    scope: list[str]
+    weight: int
+
+
+@dataclass(frozen=True)
+class CommandStarted(Event):
+    command: str
+    pid: int
+    plan_hash: str = ""
+
+
+@dataclass(frozen=True)
+class CommandEnded(Event):
+    command: str
+    exit_code: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class LockTakenOver(Event):
+    """``weight`` is where the journal had traffic when the earlier holder was ended."""
+
+    holder: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class ProxyReady(Event):
+    weight: int | None
+    revision: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseStarted(Event):
+    phase: str
+    plan_hash: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class PhasePassed(Event):
+    phase: str
+    plan_hash: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PhaseFailed(Event):
+    phase: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PhaseSkipped(Event):
+    phase: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StepStarted(Event):
+    phase: str
+    index: int
+    type: str
+    title: str
+    key: str
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class StepProgressed(Event):
+    """A latest figure for the live view. Never journalled."""
+
+    phase: str
+    index: int
+    text: str
+
+
+@dataclass(frozen=True)
+class StepRetried(Event):
+    phase: str
+    index: int
+    verdict: str
+    summary: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class StepPassed(Event):
+    phase: str
+    index: int
+    key: str
+    summary: str
+    seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    artifacts: str = ""
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class StepFailed(Event):
+    phase: str
+    index: int
+    verdict: str
+    summary: str
+    seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    artifacts: str = ""
+
+
+@dataclass(frozen=True)
+class StepSkipped(Event):
+    phase: str
+    index: int
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class GateEvaluated(Event):
+    phase: str
+    index: int
+    gate: str
+    verdict: str
+    summary: str
+    weight: int
+    seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HoldStarted(Event):
+    weight: int
+    seconds: float
+    gates: int
+
+
+@dataclass(frozen=True)
+class HoldEnded(Event):
+    weight: int
+    passed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ShiftIntended(Event):
+    """Journalled before the proxy is touched. ``previous`` is the text of the file before."""
+
+    weight: int
+    revision: str
+    from_weight: int | None
+    from_revision: str | None
+    mode: str
+    path: str
+    previous: str | None
+    exact: ClassVar[frozenset[str]] = frozenset({"previous"})
+
+
+@dataclass(frozen=True)
+class ShiftVerified(Event):
+    weight: int
+    revision: str | None
+    from_weight: int | None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    draining: str = ""
+    recovered: bool = False
+
+
+@dataclass(frozen=True)
+class ShiftFailed(Event):
+    """``weight`` is where traffic is verified to be; None where that could not be verified."""
+
+    intended: int
+    weight: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class DriftFound(Event):
+    message: str
+
+
+@dataclass(frozen=True)
+class ForcedPast(Event):
+    obstacle: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ApprovalRequested(Event):
+    phase: str
+    index: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Approved(Event):
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunPaused(Event):
+    phase: str
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunResumed(Event):
+    by: str
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class RunInterrupted(Event):
+    signal: str
+    weight: int | None
+
+
+@dataclass(frozen=True)
+class RollbackStarted(Event):
+    reason: str
+    automatic: bool
+
+
+@dataclass(frozen=True)
+class RolledBack(Event):
+    revision: str | None
+    from_weight: int | None
+    seconds: float
+    draining: str = ""
+
+
+@dataclass(frozen=True)
+class RollbackFailed(Event):
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    outcome: str
+    weight: int | None
+    settled: bool = False
+
+
+EVENTS: dict[str, type[Event]] = {
+    cls.__name__: cls
+    for cls in (
+        RunOpened, RunContinued, CommandStarted, CommandEnded, LockTakenOver, ProxyReady,
+        PhaseStarted, PhasePassed, PhaseFailed, PhaseSkipped,
+        StepStarted, StepProgressed, StepRetried, StepPassed, StepFailed, StepSkipped, GateEvaluated,
+        HoldStarted, HoldEnded, ShiftIntended, ShiftVerified, ShiftFailed, DriftFound, ForcedPast,
+        ApprovalRequested, Approved, RunPaused, RunResumed, RunInterrupted,
+        RollbackStarted, RolledBack, RollbackFailed, RunEnded,
+    )
+}  # fmt: skip
+
+
+def encode(event: Event) -> tuple[str, dict[str, Any]]:
+    """The kind and the JSON data of an event, as the journal keeps them."""
+    data = {f.name: _plain(getattr(event, f.name)) for f in fields(event)}  # type: ignore[arg-type]
+    return type(event).__name__, data
+
+
+def decode(recorded: Recorded) -> Event | None:
+    """The event of a journal line; None for a kind that only a later version knows. Unknown fields are dropped."""
+    cls = EVENTS.get(recorded.kind)
+    if cls is None:
+        return None
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{k: v for k, v in recorded.data.items() if k in known})
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value

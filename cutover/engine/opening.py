@@ -1,0 +1,221 @@
+"""From a plan's name to a session: journal, lock, plan, proxy, signals; and back out again, whatever happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cutover.engine import events as e
+from cutover.engine.phases import back_after_defect
+from cutover.engine.registry import STEP_TYPES
+from cutover.engine.session import InterruptedRunError, Session, Sink, last_state
+from cutover.engine.shifting import recover
+from cutover.errors import EXIT_DEFECT, EXIT_UNSAFE, CutoverError, LockedError, PlanError, UsageError
+from cutover.journal import PlanLock, journal_for_rollback, open_journal, steal_for_rollback
+from cutover.journal.base import Holder, Lock
+from cutover.journal.store import locate
+from cutover.paths import StateFolder, state_home
+from cutover.plan import LoadedPlan, load_plan, peek_name
+from cutover.proxy import NginxProxy, ProxySpec, emergency, open_proxy
+
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every command was given."""
+
+    plan_file: Path
+    store: str | None = None
+    templates: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    sinks: Sequence[Sink] = ()
+    force_reason: str | None = None
+
+    def load(self) -> LoadedPlan:
+        return load_plan(self.plan_file, STEP_TYPES, self.environ)
+
+    def state_folder(self, name: str) -> StateFolder:
+        """Where the plan's state is or would be."""
+        return locate(self.store, name).folder
+
+
+class DefectError(CutoverError):
+    """A defect of cutover itself. 70 when traffic is known to be safe, else 5."""
+
+    def __init__(self, cause: BaseException, *, safe: bool) -> None:
+        where = "traffic is safe" if safe else "traffic could not be brought to a verified safe state"
+        super().__init__(f"a defect of cutover: {type(cause).__name__}: {cause}; {where}")
+        self.exit_code = EXIT_DEFECT if safe else EXIT_UNSAFE  # type: ignore[misc]
+
+
+Work = Callable[[Session], Awaitable[None]]
+
+
+async def work_on(options: Options, command: str, work: Work) -> Session:
+    """Run ``work`` on the plan's open run, or on none, under the plan's lock."""
+    name = named(options)
+    if open_journal(options.store, name, create=False) is None:
+        # Nobody can hold a lock in a store that is not there: a mistake is told before anything is made.
+        options.load()
+    journal = open_journal(options.store, name)
+    lock = PlanLock(journal, name, command)
+    lock.acquire()
+    try:
+        loaded = options.load()
+        proxy = open_proxy(ProxySpec.of(loaded.plan), journal.folder, options.templates)
+        session = Session(
+            name=name, journal=journal, folder=journal.folder, proxy=proxy, loaded=loaded, epoch=lock.epoch,
+            command=command, sinks=options.sinks, force_reason=options.force_reason, state=last_state(journal, name),
+        )  # fmt: skip
+        async with _attended(session, lock):
+            await _run(session, work, lock.took_over)
+        return session
+    finally:
+        lock.release()
+
+
+async def work_on_wreck(options: Options, command: str, work: Work) -> Session:
+    """As ``work_on``, for ``rollback`` and ``abort``: takes the lock from a living holder, and does with what is left:
+    a plan that no longer loads, a journal that is lost, a disk that is full."""
+    name = named(options, wreck=True)
+    journal = journal_for_rollback(options.store, name)
+    lock = steal_for_rollback(journal, name, command)
+    try:
+        problems: list[str] = []
+        loaded, proxy = _wreck(options, journal.folder, problems)
+        session = Session(
+            name=name, journal=journal, folder=journal.folder, proxy=proxy, loaded=loaded, epoch=lock.epoch,
+            command=command, sinks=options.sinks, force_reason=options.force_reason, state=last_state(journal, name),
+            last_resort=True, problems=problems,
+        )  # fmt: skip
+        async with _attended(session, lock):
+            await _run(session, work, lock.took_over, recovers=False)
+        journal.close()
+        problems.extend(journal.troubles)
+        return session
+    finally:
+        lock.release()
+
+
+def _wreck(options: Options, folder: StateFolder, problems: list[str]) -> tuple[LoadedPlan | None, NginxProxy]:
+    """The plan and its proxy; where the plan does not load, the proxy as the run's start wrote it down."""
+    try:
+        loaded = options.load()
+    except PlanError as error:
+        problems.append(f"the plan does not load, the settings of the run's start are used: {error.mistakes[0]}")
+        try:
+            return None, emergency.load(folder)
+        except CutoverError as lost:
+            raise PlanError(error.mistakes) from lost
+    return loaded, open_proxy(ProxySpec.of(loaded.plan), folder, options.templates)
+
+
+def named(options: Options, *, wreck: bool = False) -> str:
+    """The plan's name, without asking more of the file than it takes; raises the plan's mistakes where it has none."""
+    name = peek_name(options.plan_file)
+    if name is not None:
+        return name
+    if wreck and (only := _only_plan(options)):
+        return only
+    return options.load().plan.name
+
+
+def _only_plan(options: Options) -> str | None:
+    """The name of the one plan that has state here, for a rollback whose plan file is gone."""
+    if options.store is not None:
+        return None
+    names = [folder.name for folder in state_home().glob("*") if (folder / "emergency").is_dir()]
+    return names[0] if len(names) == 1 else None
+
+
+@asynccontextmanager
+async def _attended(session: Session, lock: Lock) -> AsyncIterator[None]:
+    """Signals and a lost lock cancel the work; what it then does about traffic is its own affair."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - we are in a coroutine
+    loop = asyncio.get_running_loop()
+    lost: list[LockedError] = []
+
+    def interrupt(signum: int) -> None:
+        if session.signum is None:
+            session.signum = signum
+            task.cancel()
+
+    def lose(error: LockedError) -> None:
+        lost.append(error)
+        task.cancel()
+
+    session.interrupt = interrupt
+    for signum in HANDLED_SIGNALS:
+        loop.add_signal_handler(signum, interrupt, signum)
+    keeper = asyncio.create_task(lock.keep(lose))
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            raise lost[0] from None
+        raise
+    finally:
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        for signum in HANDLED_SIGNALS:
+            loop.remove_signal_handler(signum)
+
+
+async def _run(
+    session: Session, work: Work, took_over: Holder | None, *, recovers: bool = True
+) -> None:
+    code, message = 0, ""
+    try:
+        if session.state.run:
+            _tell_taking_over(session, took_over)
+            session.emit(e.CommandStarted(session.command, os.getpid(), session.plan_hash))
+            if recovers:
+                await recover(session)
+        await work(session)
+    except asyncio.CancelledError:
+        if session.signum is None:
+            code, message = LockedError.exit_code, "the lock was taken over"
+            raise
+        error = _interrupted(session)
+        code, message = error.exit_code, error.message
+        raise error from None
+    except CutoverError as error:
+        code, message = error.exit_code, error.message
+        raise
+    except Exception as error:
+        safe = await back_after_defect(session, error)
+        defect = DefectError(error, safe=safe)
+        code, message = defect.exit_code, defect.message
+        raise defect from error
+    finally:
+        _end(session, code, message)
+
+
+def _tell_taking_over(session: Session, took_over: Holder | None) -> None:
+    if took_over is not None:
+        who = f"{took_over.command} (pid {took_over.pid} on {took_over.host})"
+        session.emit(e.LockTakenOver(who, session.state.weight))
+
+
+def _interrupted(session: Session) -> InterruptedRunError:
+    weight = session.state.weight
+    signum = session.signum or signal.SIGINT
+    session.emit(e.RunInterrupted(signal.Signals(signum).name, weight))
+    return session.interrupted(f"traffic is at weight {weight}")
+
+
+def _end(session: Session, code: int, message: str) -> None:
+    """The command's own end; a lock that is lost, or a journal that is gone, does not hide how it ended."""
+    if not session.state.run:
+        return
+    try:
+        session.emit(e.CommandEnded(session.command, code, message))
+    except CutoverError as error:
+        session.problems.append(f"not journalled: {error.message}")

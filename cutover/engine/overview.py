@@ -1,0 +1,127 @@
+"""What stands: the state of a plan's last run beside what the proxy says. Changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from cutover.engine.opening import Options, named
+from cutover.engine.session import last_state
+from cutover.engine.state import RunState
+from cutover.errors import CutoverError, PlanError
+from cutover.journal import SqliteJournal, open_journal
+from cutover.journal.base import Holder
+from cutover.journal.lock import alive
+from cutover.paths import StateFolder
+from cutover.plan import LoadedPlan
+from cutover.proxy import ProxySpec, emergency, open_proxy
+from cutover.proxy.base import Live, Proxy
+
+
+async def status(options: Options) -> dict[str, Any]:
+    """The keys of ``cutover status --json``. Times are ISO 8601, UTC."""
+    name = named(options, wreck=True)
+    loaded, mistake = _try_plan(options)
+    journal = open_journal(options.store, name, create=False)
+    state = last_state(journal, name) if journal is not None else RunState()
+    holder = _living_holder(journal, name)
+    live = await _live(options, loaded, journal.folder if journal else None)
+    now = condition(state, holder)
+    return {
+        "plan": name,
+        "run": state.run or None,
+        "state": now,
+        "phase": state.phase,
+        "step": state.step_title,
+        "weight": {"intended": state.weight, "live": live.weight},
+        "revision": live.revision,
+        "lock": told_holder(holder),
+        "last_error": state.last_error if state.last_error or mistake is None else mistake,
+        "next": next_command(now, state, loaded),
+        "hold": _hold(state) if now == "holding" else None,
+        "waiting_for": state.waiting_for or None,
+        "proxy": live.reason or None,
+        "started_at": iso(state.opened_at),
+        "updated_at": iso(state.updated_at),
+    }
+
+
+def condition(state: RunState, holder: Holder | None) -> str:
+    """The state's name; what was under way when its process died is ``interrupted``."""
+    if state.status in {"running", "holding"} and holder is None:
+        return "interrupted"
+    return state.status
+
+
+def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | None:
+    """The command that makes sense now."""
+    if loaded is None:
+        return "cutover check"
+    if now in {"running", "holding"}:
+        return "cutover status --watch"
+    if now == "waiting":
+        return "cutover approve" if state.asks_approval else "cutover resume"
+    if now == "idle" and state.run:
+        return _next_phase(state, loaded)
+    if now == "done":
+        return None if state.settled else "cutover cleanup"
+    if now == "failed" and state.rolling_back:
+        return "cutover rollback"
+    return "cutover run"
+
+
+def _next_phase(state: RunState, loaded: LoadedPlan) -> str:
+    for phase in loaded.plan.forward_phases:
+        if not state.passed_under(phase, loaded.hash):
+            known = {"preflight": "preflight", "validate": "validate", "cutover": "promote", "cleanup": "cleanup"}
+            return f"cutover {known[phase]}" if phase in known else f"cutover run --only {phase}"
+    return "cutover cleanup"
+
+
+def told_holder(holder: Holder | None) -> dict[str, Any] | None:
+    if holder is None:
+        return None
+    return {
+        "pid": holder.pid, "host": holder.host, "user": holder.user, "command": holder.command,
+        "since": iso(holder.since), "folder": holder.folder,
+    }  # fmt: skip
+
+
+def iso(seconds: float) -> str | None:
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _hold(state: RunState) -> dict[str, Any] | None:
+    if state.hold is None:
+        return None
+    return {"weight": state.hold["weight"], "until": iso(float(state.hold["until"]))}
+
+
+def _try_plan(options: Options) -> tuple[LoadedPlan | None, str | None]:
+    try:
+        return options.load(), None
+    except PlanError as error:
+        return None, str(error.mistakes[0])
+
+
+def _living_holder(journal: SqliteJournal | None, name: str) -> Holder | None:
+    holder = journal.holder(name) if journal is not None else None
+    return holder if holder is not None and alive(holder) else None
+
+
+async def _live(options: Options, loaded: LoadedPlan | None, folder: StateFolder | None) -> Live:
+    try:
+        proxy = _proxy(options, loaded, folder)
+        return await proxy.live()
+    except CutoverError as error:
+        return Live(None, None, error.message)
+
+
+def _proxy(options: Options, loaded: LoadedPlan | None, folder: StateFolder | None) -> Proxy:
+    if loaded is not None:
+        return open_proxy(ProxySpec.of(loaded.plan), folder or options.state_folder(loaded.plan.name), options.templates)
+    if folder is None:
+        raise CutoverError("the plan does not load and no run has left its settings")
+    return emergency.load(folder)

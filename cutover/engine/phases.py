@@ -1,0 +1,138 @@
+"""Phases, in the order in which the plan writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from difflib import get_close_matches
+
+from cutover.engine import events as e
+from cutover.engine.failures import StepFailedError
+from cutover.engine.rollback import roll_back
+from cutover.engine.session import Session
+from cutover.engine.shifting import shift_to
+from cutover.engine.steps import run_step
+from cutover.errors import CheckFailedError, UnsafeError, UsageError, WaitingError
+from cutover.plan.model import Plan
+from cutover.plan.step import Step
+
+CLEANUP_PHASE = "cleanup"
+FULL_WEIGHT = 100
+
+
+def choose_phases(plan: Plan, only: str | None, first: str | None, last: str | None) -> list[str]:
+    """The forward phases that ``--only``, ``--from`` and ``--until`` name, in the plan's order."""
+    names = plan.forward_phases
+    for asked in (only, first, last):
+        if asked is not None and asked not in names:
+            close = get_close_matches(asked, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(names)}"
+            raise UsageError(f"the plan has no phase {asked!r}", hint)
+    if only is not None:
+        return [only]
+    start = names.index(first) if first else 0
+    end = names.index(last) + 1 if last else len(names)
+    if start >= end:
+        raise UsageError(f"phase {last!r} comes before {first!r}")
+    return names[start:end]
+
+
+async def run_phases(session: Session, names: list[str], *, again: bool = False) -> None:
+    """Run phases in order; those that passed in this run for this very plan are not run twice unless ``again``."""
+    for name in names:
+        if not again and session.state.passed_under(name, session.plan_hash):
+            session.emit(e.PhaseSkipped(name, "passed in this run for this very plan"))
+            continue
+        await run_phase(session, name)
+    end_if_done(session)
+
+
+async def run_phase(session: Session, name: str) -> None:
+    steps = session.plan.phases.get(name, [])
+    session.emit(e.PhaseStarted(name, session.plan_hash, len(steps)))
+    started = time.monotonic()
+    try:
+        if name == CLEANUP_PHASE:
+            await settle(session)
+        for index, step in enumerate(steps):
+            await _step(session, name, index, step)
+    except CheckFailedError as failure:
+        if session.state.status not in {"rolled_back", "failed"}:
+            session.emit(e.PhaseFailed(name, failure.message))
+        raise
+    session.emit(e.PhasePassed(name, session.plan_hash, time.monotonic() - started))
+
+
+async def settle(session: Session) -> None:
+    """New-only for good: nothing that gets lost or restarted can send anyone to a backend that is gone."""
+    if session.state.weight != FULL_WEIGHT:
+        raise CheckFailedError(
+            f"cleanup needs all traffic on new, and it is at weight {session.state.weight}", "run `cutover promote` first"
+        )
+    await shift_to(session, FULL_WEIGHT, settle=True)
+
+
+async def _step(session: Session, phase: str, index: int, step: Step) -> None:
+    try:
+        await run_step(session, phase, index, step)
+    except StepFailedError as failure:
+        consequence = failure.on_fail or step.on_fail or ("rollback" if session.state.moved else "stop")
+        if consequence == "continue":
+            return
+        if consequence == "pause":
+            session.emit(e.RunPaused(phase, index, failure.message))
+            raise WaitingError(
+                f"paused: {failure.message}; traffic stays at weight {session.state.weight}",
+                "`cutover resume` tries again, `cutover rollback` brings traffic back",
+            ) from failure
+        if consequence == "rollback":
+            await roll_back_and_raise(session, phase, step, failure)
+        where = f"{phase}: {step.title}: {failure.message}"
+        stays = "traffic never moved" if not session.state.moved else f"traffic stays at weight {session.state.weight}"
+        raise CheckFailedError(f"{where}; {stays}", failure.hint) from failure
+
+
+async def roll_back_and_raise(session: Session, phase: str, step: Step, failure: StepFailedError) -> None:
+    was = session.state.weight
+    reason = f"{phase}: {step.title}: {failure.message}"
+    session.emit(e.PhaseFailed(phase, failure.message))
+    await finish(roll_back(session, reason, automatic=True))
+    raise CheckFailedError(f"{reason}; traffic was brought back from weight {was} to old, verified") from failure
+
+
+async def finish(work: object) -> None:
+    """Run something to its end although this task is cancelled meanwhile; the cancellation follows after it."""
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except BaseException:
+            if not task.done():
+                raise
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+def end_if_done(session: Session) -> None:
+    """A run ends when all its phases have passed for this very plan."""
+    plan_phases = session.plan.forward_phases
+    if session.state.open and all(session.state.passed_under(p, session.plan_hash) for p in plan_phases):
+        settled = CLEANUP_PHASE in plan_phases
+        session.emit(e.RunEnded("done", session.state.weight, settled))
+
+
+async def back_after_defect(session: Session, error: BaseException) -> bool:
+    """A defect of cutover itself: bring traffic back first if it had moved. Whether it is safe now."""
+    if not session.state.moved:
+        return True
+    try:
+        await finish(roll_back(session, f"a defect of cutover: {type(error).__name__}", automatic=True))
+    except (CheckFailedError, UnsafeError) as failure:
+        return isinstance(failure, CheckFailedError)
+    return True

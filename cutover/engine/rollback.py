@@ -1,0 +1,122 @@
+"""Everything back to old, verified: the last thing to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from cutover.checks.base import PROBE_HEADER
+from cutover.engine import events as e
+from cutover.engine.failures import StepFailedError
+from cutover.engine.session import Session
+from cutover.engine.steps import run_step
+from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
+from cutover.plan.model import ROLLBACK_PHASE
+
+OLD_TIMEOUT_S = 3.0
+SERVER_ERROR = 500
+
+
+async def roll_back(session: Session, reason: str, *, automatic: bool, force: bool = False, old_url: str = "") -> None:
+    """Weight 0, verified, then the ``rollback`` phase, then the end of the run.
+
+    Raises ``UnsafeError`` when old does not answer (unless ``force``) or weight 0 could not be verified;
+    ``CheckFailedError`` when only the steps of the ``rollback`` phase failed.
+    """
+    session.last_resort = True
+    session.go_on_without_store()
+    session.emit(e.RollbackStarted(reason, automatic))
+    if not force:
+        await _require_old(session, old_url)
+    await _to_zero(session)
+    failures = await _rollback_phase(session)
+    session.emit(e.RunEnded("rolled_back", 0))
+    if failures:
+        raise CheckFailedError(
+            "traffic is back at old, verified; but steps of the rollback phase failed: " + "; ".join(failures),
+            "run those steps by hand",
+        )
+
+
+async def _require_old(session: Session, old_url: str) -> None:
+    url, path = _old_health(session, old_url)
+    if not url:
+        return
+    problem = await asyncio.to_thread(_ask, url, path)
+    if problem is None:
+        return
+    message = f"old does not answer ({problem}): traffic stays at weight {session.state.weight}"
+    session.emit(e.RollbackFailed(message))
+    raise UnsafeError(message, "bring old back and run `cutover rollback`, or `cutover rollback --force` all the same")
+
+
+def _old_health(session: Session, old_url: str) -> tuple[str, str | None]:
+    """Where old is asked: the path of the plan's first ``http`` check of old, else its port alone."""
+    if session.loaded is None:
+        return old_url, None
+    plan = session.loaded.plan
+    for steps in plan.phases.values():
+        for step in steps:
+            if step.type == "http" and getattr(step.settings, "backend", "") == "old":
+                return plan.backends.old.url, str(getattr(step.settings, "path", "/"))
+    return plan.backends.old.url, None
+
+
+def _ask(url: str, path: str | None) -> str | None:
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=OLD_TIMEOUT_S)
+    try:
+        connection.connect()
+        if path is None:
+            return None
+        connection.request("GET", parts.path + path, headers={PROBE_HEADER: "rollback"})
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        return f"{url}: {error or type(error).__name__}"
+    finally:
+        connection.close()
+    return f"{url}{path} answers {status}" if status >= SERVER_ERROR else None
+
+
+async def _to_zero(session: Session) -> None:
+    started = time.monotonic()
+    before = session.state.weight
+    try:
+        changed = await session.proxy.change(0, session.guard)
+    except (ProxyError, UnsafeError) as error:
+        session.emit(e.RollbackFailed(error.message))
+        raise UnsafeError(f"traffic could not be brought back to old: {error.message}", error.hint) from error
+    session.emit(
+        e.RolledBack(
+            revision=changed.live.revision, from_weight=before, seconds=time.monotonic() - started,
+            draining=changed.draining,
+        )  # fmt: skip
+    )
+
+
+async def _rollback_phase(session: Session) -> list[str]:
+    """Every step is tried, whatever became of the one before; the summaries of those that failed."""
+    if session.loaded is None:
+        return []
+    steps = session.plan.phases.get(ROLLBACK_PHASE, [])
+    if not steps:
+        return []
+    started = time.monotonic()
+    session.emit(e.PhaseStarted(ROLLBACK_PHASE, session.plan_hash, len(steps)))
+    failures: list[str] = []
+    for index, step in enumerate(steps):
+        try:
+            await run_step(session, ROLLBACK_PHASE, index, step)
+        except LockedError:
+            raise
+        except (StepFailedError, CutoverError) as failure:
+            if step.on_fail != "continue":
+                failures.append(f"{step.title}: {failure.message}")
+    if failures:
+        session.emit(e.PhaseFailed(ROLLBACK_PHASE, "; ".join(failures)))
+    else:
+        session.emit(e.PhasePassed(ROLLBACK_PHASE, session.plan_hash, time.monotonic() - started))
+    return failures

@@ -1,0 +1,177 @@
+"""One command's hold on a run: its plan, its journal, its proxy, and who listens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from cutover.artifacts import Artifacts
+from cutover.engine import events as e
+from cutover.engine import state as run_state
+from cutover.engine.state import RunState
+from cutover.errors import CutoverError, LockedError
+from cutover.journal import MemoryJournal, SqliteJournal
+from cutover.journal.base import Journal, Recorded
+from cutover.journal.exclusive import exclusive
+from cutover.paths import StateFolder
+from cutover.plan import LoadedPlan
+from cutover.plan.model import Plan
+from cutover.proxy.base import Intent, Live, Proxy
+from cutover.redact import redact_data
+
+
+class InterruptedRunError(CutoverError):
+    """A signal ended the command; ``exit_code`` is 128 plus its number."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.signum = signum
+        self.exit_code = 128 + signum  # type: ignore[misc]
+
+
+class Sink(Protocol):
+    """A consumer of events: console, reports, notifiers. Must not raise."""
+
+    def handle(self, recorded: Recorded, event: e.Event, state: RunState) -> None: ...
+
+
+@dataclass
+class Session:
+    """Everything a command needs to work on a run. ``epoch`` is the lock's, None where no lock could be had."""
+
+    name: str
+    journal: Journal
+    folder: StateFolder
+    proxy: Proxy
+    loaded: LoadedPlan | None
+    epoch: int | None
+    command: str
+    sinks: Sequence[Sink] = ()
+    force_reason: str | None = None
+    state: RunState = field(default_factory=RunState)
+    signum: int | None = None
+    interrupt: Callable[[int], None] = lambda signum: None
+    """Ends the command as a signal would: a sink that lost its terminal calls it with SIGHUP."""
+    last_resort: bool = False
+    """A rollback: what cannot be written down or locked does not stop it."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be written down, during a rollback that goes on all the same."""
+
+    @property
+    def plan(self) -> Plan:
+        if self.loaded is None:
+            raise CutoverError("this needs the plan, and the plan does not load", "run `cutover check`")
+        return self.loaded.plan
+
+    @property
+    def plan_hash(self) -> str:
+        return self.loaded.hash if self.loaded else ""
+
+    @property
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.folder.run(self.state.run or "none"))
+
+    def emit(self, event: e.Event) -> None:
+        """Journal an event, fold it, show it. Raises ``LockedError`` where the lock has moved on.
+
+        When the store fails, the event is kept in memory, as are those that follow, and the store's error is raised
+        once: the step under way fails, and what follows from that can still be told and done.
+        """
+        kind, data = e.encode(event)
+        trouble: CutoverError | None = None
+        if isinstance(event, e.StepProgressed):
+            recorded = Recorded(seq=0, run=self.state.run, at=time.time(), kind=kind, data=redact_data(data))
+        else:
+            recorded, trouble = self._append(kind, data, event.exact)
+            self.state = run_state.apply(self.state, recorded)
+        for sink in self.sinks:
+            sink.handle(recorded, event, self.state)
+        if trouble is not None:
+            raise trouble
+
+    def _append(
+        self, kind: str, data: dict[str, object], exact: frozenset[str]
+    ) -> tuple[Recorded, CutoverError | None]:
+        trouble: CutoverError | None = None
+        try:
+            return self.journal.append(self.name, self.state.run, kind, data, epoch=self.epoch, exact=exact), None
+        except LockedError:
+            raise
+        except CutoverError as error:
+            trouble = error
+        self.go_on_without_store(trouble)
+        return self.journal.append(self.name, self.state.run, kind, data, epoch=self.epoch, exact=exact), trouble
+
+    def go_on_without_store(self, trouble: CutoverError | None = None) -> None:
+        """From here on a store that fails stops nothing; what it does not take is kept in memory and told."""
+        if isinstance(self.journal, SqliteJournal):
+            self.journal = MemoryJournal(self.folder, self.journal)
+        if trouble is not None and isinstance(self.journal, MemoryJournal):
+            self.journal.note(trouble)
+
+    def open_run(self, weight: int, scope: list[str]) -> None:
+        """A new run, by this command. ``weight`` is where traffic is now."""
+        self.state = RunState(run=new_run_id())
+        file = str(self.loaded.file) if self.loaded else ""
+        phases = self.plan.forward_phases if self.loaded else []
+        new = self.plan.backends.new.servers if self.loaded else []
+        self.emit(e.RunOpened(self.plan_hash, file, phases, weight, new, scope))
+        self.emit(e.CommandStarted(self.command, os.getpid(), self.plan_hash))
+
+    @asynccontextmanager
+    async def guard(self, intent: Intent) -> AsyncIterator[None]:
+        """Around every change of the proxy: alone, with the lock still ours, and written down before."""
+        async with exclusive(self.folder.path, required=not self.last_resort) as trouble:
+            self.artifacts_note(trouble)
+            self.artifacts_note(self._keep_config(intent))
+            self.emit(
+                e.ShiftIntended(
+                    weight=intent.weight, revision=intent.revision, from_weight=intent.from_weight,
+                    from_revision=intent.from_revision, mode=intent.mode, path=intent.path, previous=intent.previous,
+                )  # fmt: skip
+            )
+            yield
+
+    def _keep_config(self, intent: Intent) -> str | None:
+        if intent.previous is None:
+            return None
+        return self.artifacts.write(f"configs/before-{intent.revision}.conf", intent.previous)
+
+    def artifacts_note(self, problem: str | None) -> None:
+        if problem:
+            self.problems.append(problem)
+
+    @property
+    def expected(self) -> Live:
+        """What the journal says should be live."""
+        return Live(weight=self.state.weight, revision=self.state.revision)
+
+    def interrupted(self, what: str) -> InterruptedRunError:
+        signum = self.signum or signal.SIGINT
+        return InterruptedRunError(signum, f"interrupted by {signal.Signals(signum).name}: {what}")
+
+
+def new_run_id() -> str:
+    """Sorts by time and is unlikely to repeat: ``20260131-235959-1f2e``."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def fold_run(journal: Journal, plan: str, run: str) -> RunState:
+    return journal.fold(
+        plan, run, RunState(run=run), run_state.apply,
+        version=run_state.FOLD_VERSION, dump=run_state.dump, load=run_state.load,
+    )  # fmt: skip
+
+
+def last_state(journal: Journal, plan: str) -> RunState:
+    """The state of the plan's last run; an empty one where there was none."""
+    runs = journal.runs(plan)
+    return fold_run(journal, plan, runs[-1]) if runs else RunState()
+

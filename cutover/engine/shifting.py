@@ -1,0 +1,93 @@
+"""One weight change, with its conditions, its journal entries and what follows a death in its middle."""
+
+from __future__ import annotations
+
+from cutover.engine import events as e
+from cutover.engine.failures import DriftError
+from cutover.engine.session import Session
+from cutover.errors import CheckFailedError, ProxyError, UnsafeError
+from cutover.proxy.base import Changed, Intent
+
+VALIDATE_PHASE = "validate"
+
+
+async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Changed | None:
+    """Make ``weight`` live, verified. None where it already was.
+
+    Toward new it needs a passed ``validate`` and a proxy that nobody else changed; toward old it is always allowed.
+    """
+    if session.plan is not None and weight > session.state.weight:
+        require_validated(session)
+        await check_drift(session)
+    elif not settle:
+        await _note_drift(session)
+    if weight == session.state.weight and not settle and await _is_live(session, weight):
+        return None
+    before = session.state.weight
+    try:
+        changed = await session.proxy.change(weight, session.guard, settle=settle)
+    except ProxyError as error:
+        if session.state.pending is not None:
+            session.emit(e.ShiftFailed(weight, before, error.message))
+        raise
+    except UnsafeError as error:
+        session.emit(e.ShiftFailed(weight, None, error.message))
+        raise
+    session.emit(
+        e.ShiftVerified(
+            weight=weight, revision=changed.live.revision, from_weight=before,
+            timings=changed.timings, draining=changed.draining,
+        )  # fmt: skip
+    )
+    return changed
+
+
+async def recover(session: Session) -> None:
+    """Finish what a killed process had begun: find which configuration serves, and write down that it does."""
+    pending = session.state.pending
+    if pending is None:
+        return
+    live = await session.proxy.recover(Intent(**pending), session.guard)
+    weight = session.state.weight if live.weight is None else live.weight
+    session.emit(e.ShiftVerified(weight, live.revision, session.state.weight, recovered=True))
+
+
+def require_validated(session: Session) -> None:
+    """Raise unless ``validate``, where the plan has one, has passed in this run for this very plan."""
+    if VALIDATE_PHASE not in session.plan.phases:
+        return
+    if session.state.passed_under(VALIDATE_PHASE, session.plan_hash):
+        return
+    stale = VALIDATE_PHASE in session.state.passed
+    obstacle = (
+        "validate passed for another version of this plan, not for this one"
+        if stale
+        else "validate has not passed in this run"
+    )
+    if session.force_reason is not None:
+        session.emit(e.ForcedPast(obstacle, session.force_reason))
+        return
+    raise CheckFailedError(
+        f"{obstacle}; traffic stays at weight {session.state.weight}",
+        "run `cutover validate`, or override with --force --reason TEXT",
+    )
+
+
+async def check_drift(session: Session) -> None:
+    """Raise when the proxy is not as cutover last left it."""
+    message = await session.proxy.drift(session.expected)
+    if message is None:
+        return
+    session.emit(e.DriftFound(message))
+    raise DriftError(message)
+
+
+async def _note_drift(session: Session) -> None:
+    message = await session.proxy.drift(session.expected)
+    if message is not None:
+        session.emit(e.DriftFound(message))
+
+
+async def _is_live(session: Session, weight: int) -> bool:
+    live = await session.proxy.live()
+    return live.weight == weight and live.revision == session.state.revision

@@ -1,0 +1,272 @@
+"""A run's state: the fold of its events, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import singledispatch
+from typing import Any
+
+from cutover.engine import events as e
+from cutover.journal.base import Recorded
+
+FOLD_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What the journal says about one run. Weights are intents that were verified; the proxy is the truth.
+
+    ``status`` is one of ``idle``, ``running``, ``holding``, ``waiting``, ``interrupted``, ``done``, ``failed``,
+    ``rolled_back``, ``aborted``; whether a ``running`` process still lives is not the journal's to know.
+    """
+
+    run: str = ""
+    status: str = "idle"
+    plan_hash: str = ""
+    plan_file: str = ""
+    phases: tuple[str, ...] = ()
+    new_servers: tuple[str, ...] = ()
+    scope: tuple[str, ...] = ()
+    """The phases that the last running command was to run."""
+    passed: Mapping[str, str] = field(default_factory=dict)
+    """Phase -> hash of the plan under which it passed."""
+    done_steps: Mapping[str, str] = field(default_factory=dict)
+    """``phase/index`` -> key of the step that passed in the phase's present attempt, or of one that runs only once."""
+    once_started: str = ""
+    """``phase/index/key`` of an action that must not run twice, started and not known to have ended."""
+    phase: str | None = None
+    step: int | None = None
+    step_title: str | None = None
+    weight: int = 0
+    revision: str | None = None
+    step_base: int | None = None
+    """The weight before the step under way."""
+    pending: Mapping[str, Any] | None = None
+    """A ``ShiftIntended`` without an outcome."""
+    rolling_back: str = ""
+    hold: Mapping[str, Any] | None = None
+    waiting_for: str = ""
+    asks_approval: bool = False
+    approved: tuple[str, ...] = ()
+    command: str = ""
+    pid: int = 0
+    last_error: str | None = None
+    outcome: str | None = None
+    settled: bool = False
+    opened_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def open(self) -> bool:
+        return bool(self.run) and self.outcome is None
+
+    @property
+    def waiting(self) -> bool:
+        return self.status == "waiting"
+
+    @property
+    def moved(self) -> bool:
+        return self.weight > 0 or self.pending is not None
+
+    def passed_under(self, phase: str, plan_hash: str) -> bool:
+        return self.passed.get(phase) == plan_hash
+
+
+def step_id(phase: str, index: int) -> str:
+    return f"{phase}/{index}"
+
+
+def apply(state: RunState, recorded: Recorded) -> RunState:
+    """One more event. Events of unknown kinds change nothing but the time."""
+    event = e.decode(recorded)
+    state = replace(state, run=recorded.run, updated_at=recorded.at)
+    return state if event is None else _apply(event, state, recorded)
+
+
+def dump(state: RunState) -> dict[str, Any]:
+    return asdict(state)
+
+
+def load(data: Mapping[str, Any]) -> RunState:
+    tuples = {name: tuple(data[name]) for name in ("phases", "new_servers", "scope", "approved")}
+    return RunState(**{**data, **tuples})
+
+
+@singledispatch
+def _apply(event: e.Event, state: RunState, recorded: Recorded) -> RunState:
+    return state
+
+
+@_apply.register
+def _(event: e.RunOpened, state: RunState, recorded: Recorded) -> RunState:
+    return RunState(
+        run=recorded.run, status="running", plan_hash=event.plan_hash, plan_file=event.plan_file,
+        phases=tuple(event.phases), weight=event.weight, new_servers=tuple(event.new_servers), scope=tuple(event.scope), opened_at=recorded.at, updated_at=recorded.at,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: e.CommandStarted, state: RunState, recorded: Recorded) -> RunState:
+    status = state.status if state.waiting or state.outcome is not None else "running"
+    return replace(
+        state, status=status, command=event.command, pid=event.pid, plan_hash=event.plan_hash or state.plan_hash
+    )
+
+
+@_apply.register
+def _(event: e.RunContinued, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, status="running", scope=tuple(event.scope), outcome=None)
+
+
+@_apply.register
+def _(event: e.CommandEnded, state: RunState, recorded: Recorded) -> RunState:
+    status = "idle" if state.status in {"running", "holding"} else state.status
+    error = event.message if event.exit_code and event.message else state.last_error
+    return replace(state, status=status, command="", pid=0, last_error=error, hold=None)
+
+
+@_apply.register
+def _(event: e.ProxyReady, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, revision=event.revision, weight=state.weight if event.weight is None else event.weight)
+
+
+@_apply.register
+def _(event: e.PhaseStarted, state: RunState, recorded: Recorded) -> RunState:
+    passed = {p: h for p, h in state.passed.items() if p != event.phase}
+    again = state.phase == event.phase and state.plan_hash == event.plan_hash
+    kept = {k: v for k, v in state.done_steps.items() if again or v.startswith("once:") or _phase_of(k) != event.phase}
+    return replace(
+        state, status="running", phase=event.phase, step=None, step_title=None, plan_hash=event.plan_hash,
+        passed=passed, done_steps=kept, outcome=None,
+    )  # fmt: skip
+
+
+def _phase_of(step: str) -> str:
+    return step.rpartition("/")[0]
+
+
+@_apply.register
+def _(event: e.PhasePassed, state: RunState, recorded: Recorded) -> RunState:
+    kept = {k: v for k, v in state.done_steps.items() if v.startswith("once:") or _phase_of(k) != event.phase}
+    return replace(
+        state, passed={**state.passed, event.phase: event.plan_hash}, done_steps=kept, step=None, step_title=None,
+        last_error=None,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: e.PhaseFailed, state: RunState, recorded: Recorded) -> RunState:
+    kept = {k: v for k, v in state.done_steps.items() if v.startswith("once:") or _phase_of(k) != event.phase}
+    return replace(state, status="failed", last_error=event.reason, done_steps=kept, hold=None)
+
+
+@_apply.register
+def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
+    once = f"{step_id(event.phase, event.index)}/{event.key}" if event.once else ""
+    return replace(
+        state, status="running", phase=event.phase, step=event.index, step_title=event.title,
+        step_base=state.weight, once_started=once,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: e.StepPassed, state: RunState, recorded: Recorded) -> RunState:
+    key = f"once:{event.key}" if event.once else event.key
+    return replace(
+        state, done_steps={**state.done_steps, step_id(event.phase, event.index): key}, once_started="", step_base=None,
+        hold=None,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: e.StepFailed, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, last_error=event.summary, once_started="", hold=None, step_base=None)
+
+
+@_apply.register
+def _(event: e.HoldStarted, state: RunState, recorded: Recorded) -> RunState:
+    hold = {"weight": event.weight, "until": recorded.at + event.seconds, "seconds": event.seconds}
+    return replace(state, status="holding", hold=hold)
+
+
+@_apply.register
+def _(event: e.HoldEnded, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, status="running", hold=None)
+
+
+@_apply.register
+def _(event: e.ShiftIntended, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, pending=dict(recorded.data))
+
+
+@_apply.register
+def _(event: e.ShiftVerified, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, weight=event.weight, revision=event.revision, pending=None)
+
+
+@_apply.register
+def _(event: e.ShiftFailed, state: RunState, recorded: Recorded) -> RunState:
+    weight = state.weight if event.weight is None else event.weight
+    pending = state.pending if event.weight is None else None
+    return replace(state, weight=weight, pending=pending, last_error=event.reason)
+
+
+@_apply.register
+def _(event: e.DriftFound, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, last_error=event.message)
+
+
+@_apply.register
+def _(event: e.ApprovalRequested, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, status="waiting", waiting_for=event.message, asks_approval=True)
+
+
+@_apply.register
+def _(event: e.Approved, state: RunState, recorded: Recorded) -> RunState:
+    where = step_id(state.phase or "", state.step or 0)
+    return replace(state, status="idle", waiting_for="", asks_approval=False, approved=(*state.approved, where))
+
+
+@_apply.register
+def _(event: e.RunPaused, state: RunState, recorded: Recorded) -> RunState:
+    return replace(
+        state, status="waiting", waiting_for=event.reason, asks_approval=False,
+        last_error=event.reason, hold=None,
+    )  # fmt: skip
+
+
+@_apply.register
+def _(event: e.RunResumed, state: RunState, recorded: Recorded) -> RunState:
+    done = dict(state.done_steps)
+    if event.skipped and state.phase is not None and state.step is not None:
+        done[step_id(state.phase, state.step)] = f"once:{event.skipped}"
+    return replace(state, status="running", waiting_for="", asks_approval=False, once_started="", done_steps=done)
+
+
+@_apply.register
+def _(event: e.RunInterrupted, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, status="interrupted", last_error=f"interrupted by {event.signal}", hold=None)
+
+
+@_apply.register
+def _(event: e.RollbackStarted, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, status="running", rolling_back=event.reason, hold=None)
+
+
+@_apply.register
+def _(event: e.RolledBack, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, weight=0, revision=event.revision, pending=None)
+
+
+@_apply.register
+def _(event: e.RollbackFailed, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, status="failed", last_error=event.reason)
+
+
+@_apply.register
+def _(event: e.RunEnded, state: RunState, recorded: Recorded) -> RunState:
+    return replace(
+        state, status=event.outcome, outcome=event.outcome, settled=event.settled, pending=None, step=None,
+        step_title=None, rolling_back="", waiting_for="", hold=None,
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+"""One step: started, tried, retried, and passed or failed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cutover.actions.base import Action
+from cutover.checks.base import Check, Result
+from cutover.engine import events as e
+from cutover.engine.context import StepContext
+from cutover.engine.failures import StepFailedError
+from cutover.engine.gates import evaluate_all, measure
+from cutover.engine.session import Session
+from cutover.engine.shifting import recover, shift_to
+from cutover.engine.state import step_id
+from cutover.errors import EXIT_FAILED, CutoverError, WaitingError
+from cutover.plan.step import Gate, Step
+from cutover.plan.units import format_duration
+from cutover.redact import redact_data
+
+
+def step_key(step: Step) -> str:
+    """A hash of the step as it is written: another step at the same place is another step."""
+    return hashlib.sha256(json.dumps(redact_data(step.raw), sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+async def run_step(session: Session, phase: str, index: int, step: Step) -> None:
+    """Run one step to its end. Raises ``StepFailedError``, ``WaitingError`` or what else stops a run."""
+    ctx = StepContext(session, phase, index)
+    key = step_key(step)
+    once = isinstance(step.settings, Action) and step.settings.once
+    if reason := _already_done(session, phase, index, key):
+        session.emit(e.StepSkipped(phase, index, step.title, reason))
+        return
+    _refuse_if_unclear(session, phase, index, key, step)
+    session.emit(e.StepStarted(phase, index, step.type, step.title, key, once))
+    started = time.monotonic()
+    try:
+        summary, result = await _perform(session, ctx, step)
+    except StepFailedError as failure:
+        _fail(session, phase, index, failure, started)
+        raise
+    except CutoverError as error:
+        if error.exit_code != EXIT_FAILED:
+            raise
+        failure = StepFailedError(error.message)
+        failure.hint = error.hint
+        _fail(session, phase, index, failure, started)
+        raise failure from error
+    except asyncio.CancelledError:
+        await _stop_in_the_middle(session, step)
+        raise
+    session.emit(
+        e.StepPassed(
+            phase=phase, index=index, key=key, summary=summary, seconds=time.monotonic() - started,
+            figures=result.figures if result else {}, artifacts=_keep(ctx, result), once=once,
+        )  # fmt: skip
+    )
+
+
+def _already_done(session: Session, phase: str, index: int, key: str) -> str:
+    done = session.state.done_steps.get(step_id(phase, index), "")
+    if done == f"once:{key}":
+        return "done earlier in this run; it must not run twice"
+    return "passed before the interruption" if done == key else ""
+
+
+def _refuse_if_unclear(session: Session, phase: str, index: int, key: str, step: Step) -> None:
+    """An action that must not run twice was under way when a process died: only a person knows what it did."""
+    if session.state.once_started != f"{step_id(phase, index)}/{key}":
+        return
+    reason = f"{step.title!r} was started and its end was never seen: it may have run, wholly or in part"
+    session.emit(e.RunPaused(phase, index, reason))
+    raise WaitingError(reason, "`cutover resume` runs it again, `cutover resume --skip` takes it as done")
+
+
+async def _perform(session: Session, ctx: StepContext, step: Step) -> tuple[str, Result | None]:
+    if isinstance(step.settings, Check):
+        result = await _check(session, ctx, step)
+        return result.summary, result
+    assert isinstance(step.settings, Action)  # noqa: S101 - there are checks and actions
+    gates = getattr(step.settings, "gates", ())
+    if step.type == "shift" and gates:
+        await evaluate_all(session, (ctx.phase, ctx.index), ctx, early_gates(gates), final=True)
+    return await _act(ctx, step, step.settings), None
+
+
+def early_gates(gates: Sequence[Gate]) -> list[Gate]:
+    """The gates that can be asked before new has any traffic."""
+    return [gate for gate in gates if not getattr(gate.settings, "needs_traffic", False)]
+
+
+async def _act(ctx: StepContext, step: Step, action: Action) -> str:
+    try:
+        async with asyncio.timeout(step.timeout):
+            return await action.run(ctx)
+    except TimeoutError:
+        raise StepFailedError(f"not done within {format_duration(step.timeout or 0)}") from None
+
+
+async def _check(session: Session, ctx: StepContext, step: Step) -> Result:
+    deadline = time.monotonic() + (step.retry.for_ if step.retry else 0.0)
+    attempt = 1
+    while True:
+        result = await measure(step, ctx)
+        if result.passed:
+            return result
+        pause = step.retry.every if step.retry else 0.0
+        if step.retry is None or time.monotonic() + pause > deadline:
+            _keep(ctx, result)
+            tries = f" (after {attempt} tries)" if attempt > 1 else ""
+            raise StepFailedError(f"{result.summary}{tries}", result.verdict)
+        session.emit(e.StepRetried(ctx.phase, ctx.index, result.verdict, result.summary, attempt))
+        attempt += 1
+        await asyncio.sleep(pause)
+
+
+def _fail(session: Session, phase: str, index: int, failure: StepFailedError, started: float) -> None:
+    session.emit(
+        e.StepFailed(
+            phase=phase, index=index, verdict=failure.verdict, summary=failure.message,
+            seconds=time.monotonic() - started,
+        )  # fmt: skip
+    )
+
+
+def _keep(ctx: StepContext, result: Result | None) -> str:
+    """Write a check's result to the artifacts; the name of the file, or nothing where there is none."""
+    if result is None:
+        return ""
+    name = f"steps/{ctx.phase}-{ctx.index + 1}/result.json"
+    data: Mapping[str, Any] = {
+        "verdict": result.verdict, "summary": result.summary, "figures": dict(result.figures),
+        "details": dict(result.details),
+    }  # fmt: skip
+    ctx.session.artifacts_note(ctx.session.artifacts.write_json(name, data))
+    return name
+
+
+async def _stop_in_the_middle(session: Session, step: Step) -> None:
+    """A signal, or a lost lock. A shift goes back to the weight before the step; the rest leaves traffic alone."""
+    if session.signum is None:
+        return
+    if step.type == "shift":
+        base = session.state.step_base
+        await recover(session)
+        if base is not None and session.state.weight != base:
+            await shift_to(session, base)
+
+
