@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+T = TypeVar("T")
 
 
 class PlanModel(BaseModel):
@@ -26,13 +29,24 @@ class PlanModel(BaseModel):
 
 def retold(error: ValidationError, known_keys: list[str]) -> ValidationError:
     """The same mistakes, with unknown keys of this very mapping explained."""
-    lines: list[InitErrorDetails] = []
-    for line in error.errors():
-        told = PydanticCustomError(line["type"], "{message}", {"message": line["msg"]})  # type: ignore[arg-type]
-        if line["type"] == "extra_forbidden" and len(line["loc"]) == 1:
-            told = unknown_key(str(line["loc"][0]), known_keys)
-        lines.append(InitErrorDetails(type=told, loc=line["loc"], input=line["input"]))
+    lines = error_lines(error)
+    for line in lines:
+        loc = line["loc"]
+        if len(loc) == 1 and isinstance(line["type"], PydanticCustomError) and line["type"].type == "extra_forbidden":
+            line["type"] = unknown_key(str(loc[0]), known_keys)
     return ValidationError.from_exception_data(error.title, lines)
+
+
+def error_lines(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> list[InitErrorDetails]:
+    """The mistakes of an error, to be raised again in another."""
+    return [
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], "{message}", {"message": line["msg"]}),
+            loc=prefix + line["loc"],
+            input=line["input"],
+        )
+        for line in error.errors(include_url=False)
+    ]
 
 
 def unknown_key(key: str, known: list[str], what: str = "key") -> PydanticCustomError:
@@ -41,3 +55,24 @@ def unknown_key(key: str, known: list[str], what: str = "key") -> PydanticCustom
     cure = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
     return PydanticCustomError("unknown_key", "{message}", {"message": f"unknown {what} {key!r}; {cure}"})
 
+
+def mistakes_at(mistakes: list[tuple[tuple[str | int, ...], str]]) -> list[InitErrorDetails]:
+    """Mistakes to be raised in a ``ValidationError``, each at a place relative to what is validated."""
+    return [
+        InitErrorDetails(type=PydanticCustomError("plan", "{message}", {"message": message}), loc=location, input=None)
+        for location, message in mistakes
+    ]
+
+
+def validate_with(
+    value: Any, handler: Callable[[Any], T], mistakes: list[tuple[tuple[str | int, ...], str]], title: str
+) -> T:
+    """Validate, and raise the mistakes found already together with those that validation finds."""
+    lines = mistakes_at(mistakes)
+    try:
+        valid = handler(value)
+    except ValidationError as error:
+        raise ValidationError.from_exception_data(title, [*error_lines(error), *lines]) from None
+    if lines:
+        raise ValidationError.from_exception_data(title, lines)
+    return valid

@@ -29,7 +29,7 @@ class Complaint:
 
 @dataclass
 class Expansion:
-    """A text with its variables filled in. ``names`` are those it used, ``complaints`` what kept it from being whole."""
+    """A text with its variables filled in: the ``names`` it used, and ``complaints`` about those it could not fill."""
 
     text: str
     names: set[str] = field(default_factory=set)
@@ -146,7 +146,9 @@ class _Scanner:
         if operator == ":-" and not value:
             value = rest
         elif operator == ":?" and not value:
-            self._complain(f"the variable {name!r} is {'not set' if value is None else 'empty'}: {rest or 'it is needed'}")
+            self._complain(
+                f"the variable {name!r} is {'not set' if value is None else 'empty'}: {rest or 'it is needed'}"
+            )
         elif value is None:
             complaint = self.variables.unset(name)
             self._complain(complaint.message, complaint.hint)

@@ -28,7 +28,9 @@ from cutover.redact import Redactor, redact, redact_data, redactor
 
 MAX_MISTAKES = 500
 
-_NAME_LINE = re.compile(r"""^\{?\s*(?P<k>["']?)name(?P=k)\s*:\s*(?P<q>["']?)([a-z][a-z0-9-]{0,62})(?P=q)\s*(?:[,#}].*)?$""", re.M)  # fmt: skip
+_NAME_LINE = re.compile(
+    r"""^\{?\s*(?P<k>["']?)name(?P=k)\s*:\s*(?P<q>["']?)([a-z][a-z0-9-]{0,62})(?P=q)\s*(?:[,#}].*)?$""", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ def _in_order(mistakes: list[Mistake]) -> list[Mistake]:
     if len(ordered) > MAX_MISTAKES:
         rest = len(ordered) - MAX_MISTAKES
         last = ordered[MAX_MISTAKES]
-        ordered[MAX_MISTAKES:] = [Mistake(last.file, last.line, last.column, "", f"and {rest} more mistakes from here on")]
+        ordered[MAX_MISTAKES:] = [
+            Mistake(last.file, last.line, last.column, "", f"and {rest} more mistakes from here on")
+        ]
     return ordered
 
 

@@ -7,13 +7,14 @@ plan can inject a directive.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cutover.plan.base import PlanModel
+from cutover.plan.base import PlanModel, validate_with
 from cutover.plan.request import HeaderValue
 from cutover.plan.step import Step
 from cutover.plan.units import Size
@@ -22,6 +23,7 @@ STANDARD_PHASES = ("preflight", "validate", "shift", "cutover", "soak", "cleanup
 ROLLBACK_PHASE = "rollback"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PHASE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
 _SERVER = re.compile(rf"{_HOST}:(\d{{1,5}})|unix:/[A-Za-z0-9._/-]+")
@@ -78,8 +80,8 @@ class Backend(PlanModel):
     """Where cutover reaches a backend (``url``) and where the proxy reaches it (``servers``)."""
 
     url: Url
-    servers: list[Server] = Field(default=[], validate_default=False)
-    headers: dict[Token, HeaderValue] = {}
+    servers: list[Server] = Field(default_factory=list)
+    headers: dict[Token, HeaderValue] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -118,13 +120,17 @@ class Backends(PlanModel):
     new: Backend
     fallback: Backend | None = None
 
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        if set(self.old.servers) & set(self.new.servers):
+    @field_validator("new", "fallback")
+    @classmethod
+    def _like_old(cls, backend: Backend | None, info: ValidationInfo) -> Backend | None:
+        old: Backend | None = info.data.get("old")
+        if backend is None or old is None:
+            return backend
+        if info.field_name == "new" and set(old.servers) & set(backend.servers):
             raise _mistake("old and new have a server in common; nothing would move")
-        if len({self.old.scheme, self.new.scheme, self.fallback.scheme if self.fallback else self.old.scheme}) > 1:
+        if backend.scheme != old.scheme:
             raise _mistake("all backends of a plan are http, or all are https")
-        return self
+        return backend
 
 
 class Managed(PlanModel):
@@ -155,6 +161,12 @@ class Control(PlanModel):
     managed: Managed | None = None
     local: Local | None = None
     docker: Docker | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_word(cls, value: Any) -> Any:
+        """``managed:`` with nothing under it takes every default."""
+        return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -232,26 +244,39 @@ class Proxy(PlanModel):
     kind: Literal["nginx"] = "nginx"
     url: Url
     control: Control
-    config: FilePath | None = None
-    server: ProxyServer | None = None
+    config: FilePath | None = Field(default=None, validate_default=True)
+    server: ProxyServer | None = Field(default=None, validate_default=True)
     status: Status | None = None
     resolver: Annotated[str, _grammar(re.compile(rf"{_HOST}(?::(\d{{1,5}}))?"), "a resolver's address")] | None = None
     split: Split = Split()
-    routes: list[Route] = [Route(path="/")]
+    routes: list[Route] = Field(default_factory=lambda: [Route(path="/")], min_length=1)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        managed = self.control.kind == "managed"
-        if not managed and self.config is None:
-            raise _mistake("config is missing: the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
-        if managed and self.server is None:
-            raise _mistake("a managed nginx needs a server, as in server: {listen: '127.0.0.1:8080'}")
-        paths = [r.path for r in self.routes]
-        if twice := sorted({p for p in paths if paths.count(p) > 1} if len(set(paths)) < len(paths) else ()):
-            raise _mistake(f"routes name {', '.join(twice)} more than once")
-        if not paths:
-            raise _mistake("routes needs at least one route")
-        return self
+    @field_validator("config")
+    @classmethod
+    def _has_config(cls, config: str | None, info: ValidationInfo) -> str | None:
+        control: Control | None = info.data.get("control")
+        if config is None and control is not None and control.kind != "managed":
+            raise _mistake("is missing: the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
+        return config
+
+    @field_validator("server")
+    @classmethod
+    def _has_server(cls, server: ProxyServer | None, info: ValidationInfo) -> ProxyServer | None:
+        control: Control | None = info.data.get("control")
+        if server is None and control is not None and control.kind == "managed":
+            raise _mistake("is missing: a managed nginx needs one, as in server: {listen: '127.0.0.1:8080'}")
+        return server
+
+    @field_validator("routes", mode="wrap")
+    @classmethod
+    def _each_once(cls, routes: Any, handler: Callable[[Any], list[Route]]) -> list[Route]:
+        first: dict[str, int] = {}
+        mistakes: list[tuple[tuple[str | int, ...], str]] = []
+        for number, route in enumerate(routes if isinstance(routes, list) else ()):
+            path = route.get("path") if isinstance(route, dict) else None
+            if isinstance(path, str) and first.setdefault(path, number) != number:
+                mistakes.append(((number, "path"), f"{path!r} is routed above, by routes[{first[path]}]"))
+        return validate_with(routes, handler, mistakes, "Routes")
 
 
 class Plan(PlanModel):
@@ -260,11 +285,24 @@ class Plan(PlanModel):
     version: Literal[1]
     name: str
     description: str = ""
-    vars: dict[str, str] = {}
-    secrets: list[str] = []
+    vars: dict[str, str] = Field(default_factory=dict)
+    secrets: list[str] = Field(default_factory=list)
     backends: Backends
     proxy: Proxy
     phases: dict[str, list[Step]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_empty(cls, value: Any) -> Any:
+        """``vars:`` with every line commented out is an empty mapping; so is a phase an empty list."""
+        if not isinstance(value, dict):
+            return value
+        empty = {
+            key: kind() for key, kind in (("vars", dict), ("secrets", list)) if key in value and value[key] is None
+        }
+        if isinstance(value.get("phases"), dict):
+            empty["phases"] = {name: [] if steps is None else steps for name, steps in value["phases"].items()}
+        return {**value, **empty}
 
     @field_validator("name")
     @classmethod
@@ -273,23 +311,57 @@ class Plan(PlanModel):
             raise _mistake(f"{name!r} is not a plan name; write [a-z][a-z0-9-]*, as in medical-api")
         return name
 
-    @field_validator("phases")
+    @field_validator("vars", mode="wrap")
     @classmethod
-    def _phase_names(cls, phases: dict[str, list[Step]]) -> dict[str, list[Step]]:
-        for name in phases:
-            if not _PHASE.fullmatch(name):
-                raise _mistake(f"{name!r} is not a phase name; write [a-z][a-z0-9_-]*")
-        return phases
+    def _variable_names(cls, variables: Any, handler: Callable[[Any], dict[str, str]]) -> dict[str, str]:
+        names = variables if isinstance(variables, dict) else ()
+        odd = [name for name in names if isinstance(name, str) and not _VARIABLE.fullmatch(name)]
+        message = "is not the name of a variable; write [A-Za-z_][A-Za-z0-9_]*"
+        return validate_with(variables, handler, [((name,), f"{name!r} {message}") for name in odd], "Vars")
 
-    @model_validator(mode="after")
-    def _fallback_is_known(self) -> Self:
-        if self.backends.fallback is None:
-            for phase, steps in self.phases.items():
-                for number, step in enumerate(steps, 1):
-                    if getattr(step.settings, "backend", None) == "fallback":
-                        raise _mistake(f"phase {phase}, step {number} asks fallback, which backends does not name")
-        return self
+    @field_validator("secrets", mode="wrap")
+    @classmethod
+    def _secret_names(cls, secrets: Any, handler: Callable[[Any], list[str]]) -> list[str]:
+        """The mistake does not repeat what is written there: it may be the secret itself."""
+        names = enumerate(secrets if isinstance(secrets, list) else ())
+        odd = [number for number, name in names if isinstance(name, str) and not _VARIABLE.fullmatch(name)]
+        message = "this is not the name of a variable, as in DB_PASSWORD"
+        return validate_with(secrets, handler, [((number,), message) for number in odd], "Secrets")
+
+    @field_validator("phases", mode="wrap")
+    @classmethod
+    def _phase_rules(
+        cls, phases: Any, handler: Callable[[Any], dict[str, list[Step]]], info: ValidationInfo
+    ) -> dict[str, list[Step]]:
+        if not isinstance(phases, dict):
+            return handler(phases)
+        backends: Backends | None = info.data.get("backends")
+        mistakes: list[tuple[tuple[str | int, ...], str]] = []
+        for phase, steps in phases.items():
+            if isinstance(phase, str) and not _PHASE.fullmatch(phase):
+                mistakes.append(((phase,), f"{phase!r} is not a phase name; write [a-z][a-z0-9_-]*"))
+            if phase == ROLLBACK_PHASE:
+                mistakes += [(place, "a rollback runs at weight 0, and can't shift") for place in _shifts(phase, steps)]
+            if backends is not None and backends.fallback is None:
+                mistakes += [(place, "the plan's backends name no fallback") for place in _fallbacks(phase, steps)]
+        return validate_with(phases, handler, mistakes, "Phases")
 
     @property
     def forward_phases(self) -> list[str]:
         return [name for name in self.phases if name != ROLLBACK_PHASE]
+
+
+def _shifts(phase: str, steps: Any) -> Iterator[tuple[str | int, ...]]:
+    for number, step in enumerate(steps if isinstance(steps, list) else ()):
+        if isinstance(step, dict) and "shift" in step:
+            yield (phase, number, "shift")
+
+
+def _fallbacks(phase: str, steps: Any) -> Iterator[tuple[str | int, ...]]:
+    """Where steps, or their gates, ask the fallback."""
+    for number, step in enumerate(steps if isinstance(steps, list) else ()):
+        for kind, settings in step.items() if isinstance(step, dict) else ():
+            if isinstance(settings, dict) and settings.get("backend") == "fallback":
+                yield (phase, number, kind, "backend")
+            for place in _fallbacks("gates", settings.get("gates")) if isinstance(settings, dict) else ():
+                yield (phase, number, kind, *place)

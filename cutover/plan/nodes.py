@@ -57,8 +57,11 @@ Node = Scalar | Sequence | Mapping
 
 @dataclass(frozen=True)
 class Found:
-    """Where a location leads. ``path`` holds the parts of it that are in the plan; ``detour`` is how many of them lay
-    before the first part that is not, None if all are."""
+    """Where a location leads.
+
+    ``path`` holds the parts of it that are in the plan; ``detour`` is how many of them lie before the first part that
+    is not, None if all are.
+    """
 
     path: Path
     line: int
@@ -72,7 +75,9 @@ def locate(root: Node, location: Items[Key], *, key: bool = False) -> Found:
 
     The position is that of the value, of the key where ``key`` asks for it, or where the value begins further down.
     """
-    node, at, path, detour = root, root.span, [], None
+    node: Node = root
+    at, detour = root.span, None
+    path: list[Key] = []
     for part in location:
         if isinstance(node, Mapping) and part in node.entries:
             entry = node.entries[part]

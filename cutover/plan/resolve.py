@@ -27,8 +27,10 @@ SAVE_KEY = "save"
 
 @dataclass(frozen=True)
 class Resolved:
-    """``data`` with every variable, ``masked`` the same with secrets as ``***``. ``faulty`` are the places with a mistake
-    of their own, ``interpolated`` those whose text came from a variable."""
+    """The data of a plan with every variable filled in, and ``masked``, the same with secrets as ``***``.
+
+    ``faulty`` are the places with a mistake of their own, ``interpolated`` those whose text came from a variable.
+    """
 
     data: dict[Key, Any]
     masked: dict[Key, Any]
@@ -84,7 +86,6 @@ class _Walk:
     masking: bool = False
     _full: bool = False
 
-
     def plan(self) -> dict[Key, Any]:
         entries = self.root.entries
         early: dict[Key, Any] = {}
@@ -107,7 +108,9 @@ class _Walk:
             path = ("vars", name)
             if isinstance(name, str) and isinstance(entry.node, Scalar) and isinstance(entry.node.value, str):
                 text = entry.node.value
-                values[name] = self._told(path, text, lambda name=name, text=text: self.variables.define(name, text)).text
+                values[name] = self._told(
+                    path, text, lambda name=name, text=text: self.variables.define(name, text)
+                ).text
             else:
                 values[name] = self._value(path, entry.node)
         return values

@@ -89,30 +89,34 @@ def _placed(error: ErrorDetails, root: Mapping) -> _Error:
 
 
 def _message(error: _Error, same_place: list[_Error]) -> tuple[str, str | None]:
-    kind, value = error.type, error.value
-    if kind == "missing":
+    """What is wrong, and a suggestion."""
+    if error.type == "missing":
         return "is missing", None
-    if kind in {"key", "invalid_key"}:
+    if error.type in {"key", "invalid_key"}:
         return f"a key is a text, not {describe(error.location[-1])}", "put it in quotes"
-    if kind in _EXPECTED:
-        wanted = dict.fromkeys(_EXPECTED[e.type] for e in same_place if e.type in _EXPECTED)
-        quote = "a text" in wanted and isinstance(value, bool | int | float)
-        return f"expected {' or '.join(wanted)}, got {describe(value)}", "quote it" if quote else None
-    if kind == "literal_error":
-        words = _QUOTED.findall(error.message)
-        close = get_close_matches(value, words, n=1) if isinstance(value, str) else []
-        expected = error.message.removeprefix("Input should be ")
-        return f"expected {expected}, got {describe(value)}", f"did you mean {close[0]!r}?" if close else None
-    if kind == "unknown_key":
+    if error.type in _EXPECTED:
+        return _wrong_type(error.value, [_EXPECTED[e.type] for e in same_place if e.type in _EXPECTED])
+    if error.type == "literal_error":
+        return _wrong_word(error.value, error.message.removeprefix("Input should be "))
+    if error.type == "unknown_key":
         message, _, hint = _shortened(error.message).partition("; ")
         return message, hint or None
-    if kind == "string_pattern_mismatch":
-        pattern = error.message.partition("pattern ")[2]
-        return f"{describe(value)} is not written as it must be here, which is {pattern}", None
-    return _shortened(_plainly(error.message, value)), None
+    return _shortened(_plainly(error.message, error.value)), None
+
+
+def _wrong_type(value: object, wanted: list[str]) -> tuple[str, str | None]:
+    quote = "a text" in wanted and isinstance(value, bool | int | float)
+    return f"expected {' or '.join(dict.fromkeys(wanted))}, got {describe(value)}", "quote it" if quote else None
+
+
+def _wrong_word(value: object, expected: str) -> tuple[str, str | None]:
+    close = get_close_matches(value, _QUOTED.findall(expected), n=1) if isinstance(value, str) else []
+    return f"expected {expected}, got {describe(value)}", f"did you mean {close[0]!r}?" if close else None
 
 
 def _plainly(message: str, value: object) -> str:
+    if message.startswith("String should match pattern"):
+        return f"{describe(value)} does not match {message.partition('pattern ')[2]}"
     message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     for words in ("Input should ", "String should ", "Value should "):
         if message.startswith(words):

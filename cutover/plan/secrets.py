@@ -1,4 +1,4 @@
-"""Which parts of a plan are secret: header values, URL userinfo, variables used in either or in bodies, and ``secrets:``."""
+"""Which parts of a plan are secret: header values, URL userinfo, and variables used in those or in bodies."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from cutover.plan.base import PlanModel, unknown_key
+from cutover.plan.base import PlanModel, error_lines, unknown_key
 from cutover.plan.units import Duration
 
 OnFail = Literal["rollback", "pause", "continue"]
@@ -35,6 +35,10 @@ class StepSettings(PlanModel):
     def least_seconds(self) -> float:
         """How long the step takes at least, in seconds, when all is well."""
         return 0.0
+
+    def default_timeout(self) -> float | None:
+        """Seconds after which the step is given up where the plan does not say; None leaves that to the engine."""
+        return None
 
 
 StepT = TypeVar("StepT", bound="Step")
@@ -125,53 +129,57 @@ def _build(
         return value
     if not isinstance(value, dict):
         raise PydanticCustomError(
-            "step", "{message}", {"message": f"a {what.removesuffix(' type')} is a mapping with one of: {', '.join(types)}"}
+            "step",
+            "{message}",
+            {"message": f"a {what.removesuffix(' type')} is a mapping with one of: {', '.join(types)}"},
         )
     chosen = [key for key in value if key in types]
-    errors: list[InitErrorDetails] = []
-    if len(chosen) > 1:
-        errors.append(_error(f"exactly one step type, not {' and '.join(map(str, chosen))}", value))
-    for key in value:
-        if key not in types and key not in COMMON_KEYS:
-            known = [*types, *COMMON_KEYS] if not chosen else list(COMMON_KEYS)
-            errors.append(InitErrorDetails(type=unknown_key(str(key), known, what), loc=(key,), input=value[key]))
-    if not chosen and not errors:
-        errors.append(_error(f"a {what.removesuffix(' type')} needs one of: {', '.join(types)}", value))
+    errors = _wrong_keys(value, chosen, types, what, set(step_types(info)))
     common: _Common | None = None
     settings: StepSettings | None = None
     try:
         common = _Common.model_validate({k: v for k, v in value.items() if k in COMMON_KEYS})
     except ValidationError as error:
-        errors.extend(_nested(error, ()))
+        errors.extend(error_lines(error))
     if len(chosen) == 1:
         settings_type = types[chosen[0]]
         try:
             settings = settings_type.model_validate(settings_type.from_scalar(value[chosen[0]]), context=info.context)
         except ValidationError as error:
-            errors.extend(_nested(error, (chosen[0],)))
+            errors.extend(error_lines(error, (chosen[0],)))
     if errors or common is None or settings is None:
         raise ValidationError.from_exception_data("Step", errors)
     return cls(
         type=chosen[0],
         settings=settings,
         name=common.name or "",
-        timeout=common.timeout,
+        timeout=settings.default_timeout() if common.timeout is None else common.timeout,
         retry=common.retry,
         on_fail=common.on_fail,
         raw=value,
     )
 
 
+def _wrong_keys(
+    value: dict[Any, Any], chosen: list[str], types: dict[str, type[StepSettings]], what: str, every_type: set[str]
+) -> list[InitErrorDetails]:
+    """The mistakes in what stands beside one another in a step: exactly one step type, and common keys."""
+    errors: list[InitErrorDetails] = []
+    if len(chosen) > 1:
+        errors.append(_error(f"exactly one {what}, not {' and '.join(chosen)}", value))
+    for key, item in value.items():
+        if key in types or key in COMMON_KEYS:
+            continue
+        told = unknown_key(str(key), list(COMMON_KEYS) if chosen else [*types, *COMMON_KEYS], what)
+        if key in every_type:
+            told = PydanticCustomError(
+                "step", "{message}", {"message": f"{key} is an action, and a gate may change nothing"}
+            )
+        errors.append(InitErrorDetails(type=told, loc=(key,), input=item))
+    if not chosen and not errors:
+        errors.append(_error(f"a {what.removesuffix(' type')} needs one of: {', '.join(types)}", value))
+    return errors
+
+
 def _error(message: str, value: Any) -> InitErrorDetails:
     return InitErrorDetails(type=PydanticCustomError("step", "{message}", {"message": message}), loc=(), input=value)
-
-
-def _nested(error: ValidationError, prefix: tuple[str, ...]) -> list[InitErrorDetails]:
-    return [
-        InitErrorDetails(
-            type=PydanticCustomError(line["type"], "{message}", {"message": line["msg"]}),  # type: ignore[arg-type]
-            loc=prefix + line["loc"],
-            input=line["input"],
-        )
-        for line in error.errors()
-    ]

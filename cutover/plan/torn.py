@@ -38,8 +38,8 @@ def _torn(path: Path, node: Node) -> Iterator[tuple[Path, Scalar, int, str]]:
     elif isinstance(node, Mapping):
         if node.flow:
             yield from _torn_mapping(path, node)
-        for key, entry in node.entries.items():
-            yield from _torn((*path, key), entry.node)
+        for name, entry in node.entries.items():
+            yield from _torn((*path, name), entry.node)
 
 
 def _torn_list(path: Path, node: Sequence) -> Iterator[tuple[Path, Scalar, int, str]]:

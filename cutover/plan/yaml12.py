@@ -105,7 +105,7 @@ class _Composer:
         if depth > MAX_DEPTH:
             raise self._fatal(span, f"the plan is nested more than {MAX_DEPTH} levels deep")
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event.anchor, span)
+            return self._alias(str(event.anchor), span)
         self._spend(1, span)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -167,7 +167,9 @@ class _Composer:
             mapping.size += key.size + node.size
             if isinstance(key, Scalar) and key.plain and name == "<<":
                 if merged is not None:
-                    self._note(key.span, f"duplicate key '<<', first at line {merged_at.line}", "merge a list: [*a, *b]")
+                    self._note(
+                        key.span, f"duplicate key '<<', first at line {merged_at.line}", "merge a list: [*a, *b]"
+                    )
                 merged, merged_at = node, key.span
             elif isinstance(key, Scalar) and name is not None:
                 self._enter(mapping, name, Entry(key, node))
