@@ -12,7 +12,9 @@ from cutover.actions.base import Action, ActionContext
 class Approve(Action):
     """Stop until somebody runs ``cutover approve``.
 
-    approve: Dashboards look right, and support knows
+    Example::
+
+        approve: Dashboards look right, and support knows
     """
 
     message: str = Field(min_length=1)

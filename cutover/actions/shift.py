@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -18,25 +19,27 @@ RisingWeight = Annotated[int, Field(ge=1, le=100)]
 
 
 class Shift(Action):
-    """Send a percentage of traffic to new: one weight (``to``), or several in a row (``through``), each held for a time.
+    """Send a percentage of traffic to new: one weight (``to``), or several in turn (``through``), each held for a time.
 
-    shift:
-      through: [1, 10, 25, 50]
-      hold: 5m
-      gates:
-        - http: {backend: proxy, path: /health}
+    Example::
+
+        shift:
+          through: [1, 10, 25, 50]
+          hold: 5m
+          gates:
+            - http: {backend: proxy, path: /health}
     """
 
     to: Weight | None = None
     through: list[RisingWeight] | None = Field(default=None, min_length=1)
     hold: Duration = 0.0
-    gates: list[Gate] = []
+    gates: list[Gate] = Field(default_factory=list)
     every: Duration = DEFAULT_EVERY_S
 
     @field_validator("through")
     @classmethod
     def _rising(cls, through: list[int] | None) -> list[int] | None:
-        if through is not None and any(a >= b for a, b in zip(through, through[1:], strict=False)):
+        if through is not None and any(a >= b for a, b in pairwise(through)):
             raise PydanticCustomError("shift", "the weights of through must rise, as in [1, 10, 25, 50]")
         return through
 
@@ -70,7 +73,7 @@ class Shift(Action):
 
     async def run(self, ctx: ActionContext) -> str:
         before = ctx.weight
-        weights = self.weights if self.through is None else [w for w in self.weights if w > before]
+        weights = self.weights if self.through is None else [w for w in self.weights if w >= before]
         for weight in weights:
             await ctx.shift(weight)
             await ctx.hold(self.hold, self.gates, self.every)

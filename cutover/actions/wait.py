@@ -13,7 +13,9 @@ from cutover.plan.units import Duration, format_duration
 class Wait(Action):
     """Wait, for instance until caches are warm.
 
-    wait: 5m
+    Example::
+
+        wait: 5m
     """
 
     for_: Duration = Field(alias="for")

@@ -14,7 +14,9 @@ from cutover.plan.units import Duration, format_duration
 class Watch(Action):
     """Leave the weight as it is and evaluate gates for a time; the first failure ends it.
 
-    watch: {for: 24h, every: 10s, gates: [http: {backend: proxy, path: /health}]}
+    Example::
+
+        watch: {for: 24h, every: 10s, gates: [http: {backend: proxy, path: /health}]}
     """
 
     for_: Duration = Field(alias="for")

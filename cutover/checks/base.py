@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from cutover import __version__
 from cutover.plan.model import Plan
 from cutover.plan.step import StepSettings
 from cutover.plan.thresholds import Verdict
@@ -25,6 +28,27 @@ class Target:
     name: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """The URL without its userinfo: fit to be shown."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
+
+    def headers_with(self, own: Mapping[str, str]) -> dict[str, str]:
+        """All headers of a request: cutover's, the URL's credentials, the plan's, and a request's ``own`` over them."""
+        sent = {"User-Agent": f"cutover/{__version__}", "Accept": "*/*", PROBE_HEADER: "1", **self._credentials()}
+        for name, value in [*self.headers.items(), *own.items()]:
+            for same in [known for known in sent if known.lower() == name.lower()]:
+                del sent[same]
+            sent[name] = value
+        return sent
+
+    def _credentials(self) -> dict[str, str]:
+        userinfo = urlsplit(self.url).netloc.rpartition("@")[0]
+        if not userinfo:
+            return {}
+        return {"Authorization": "Basic " + base64.b64encode(unquote(userinfo).encode()).decode()}
 
 
 @dataclass(frozen=True)

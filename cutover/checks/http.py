@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import string
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from cutover.checks.base import BackendName, Check, CheckContext, Result
+from cutover.checks.base import BackendName, Check, CheckContext, Result, Target
+from cutover.checks.tcp import reason
 from cutover.plan.request import SAFE_METHODS, Headers
+from cutover.plan.thresholds import Verdict
 from cutover.plan.units import Duration, format_duration
+from cutover.redact import redact
 
-Status = int | list[int]
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+
+TIMEOUT_S = 10.0
+MAX_BODY_BYTES = 1024 * 1024
+MAX_DIFFERENCES = 5
+EXCERPT_LENGTH = 200
+SUCCESS = 2
+
+StatusCode = Annotated[int, Field(ge=100, le=599)]
+Status = StatusCode | list[StatusCode]
 
 
 class Http(Check):
     """Send one request to a backend and compare the answer with what is expected. Redirects are not followed.
+
+    Example::
 
         http: {backend: new, path: /health, status: 200, json: {status: ok}, max_time: 500ms}
 
@@ -26,7 +47,7 @@ class Http(Check):
     backend: BackendName
     path: str = Field(pattern=r"^/[^\s]*$")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
-    headers: Headers = {}
+    headers: Headers = Field(default_factory=dict)
     body: str | None = None
     status: Status | None = None
     json_subset: Any = Field(default=None, alias="json")
@@ -57,7 +78,149 @@ class Http(Check):
         return (f"{self.method} {self.path} on {self.backend}",)
 
     async def run(self, ctx: CheckContext) -> Result:
-        raise NotImplementedError
+        target = ctx.target(self.backend)
+        what = f"{self.method} {target.address}{self.path}"
+        limit = max(TIMEOUT_S, self.max_time or 0.0)
+        try:
+            async with asyncio.timeout(limit):
+                answer = await self._ask(target)
+        except UnreachableError as error:
+            return Result(Verdict.FAIL, f"{what}: {error}", details={"request": what})
+        except TimeoutError as error:
+            return Result(Verdict.FAIL, f"{what}: {reason(error, limit)}", details={"request": what})
+        wrong = self._wrong(answer)
+        return Result(
+            Verdict.FAIL if wrong else Verdict.PASS,
+            redact(f"{what}: {'; '.join(wrong) or f'{answer.status} in {format_duration(answer.seconds)}'}"),
+            figures={"seconds": answer.seconds},
+            details={"request": what, "status": answer.status, "location": answer.location, "body": answer.excerpt},
+        )
+
+    async def _ask(self, target: Target) -> Answer:
+        import aiohttp  # noqa: PLC0415 - start-up time
+        from yarl import URL  # noqa: PLC0415 - start-up time
+
+        started = perf_counter()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        )
+        try:
+            async with (
+                session,
+                session.request(
+                    self.method,
+                    URL(target.address + quote(self.path, safe=string.punctuation), encoded=True),
+                    headers=target.headers_with(self.headers),
+                    data=self.body.encode() if self.body is not None else None,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                body = await _read(response)
+                location = response.headers.get("Location", "")
+                return Answer(response.status, body, location, perf_counter() - started)
+        except aiohttp.ServerDisconnectedError:
+            raise UnreachableError("the connection was closed without an answer") from None
+        except aiohttp.ClientPayloadError as error:
+            raise UnreachableError(f"the answer broke off or can't be decoded: {error}") from None
+        except aiohttp.ClientResponseError as error:
+            raise UnreachableError(f"no HTTP answer: {error.message.splitlines()[0]}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise UnreachableError(reason(error, TIMEOUT_S)) from None
+
+    def _wrong(self, answer: Answer) -> list[str]:
+        """What is not as expected, in words."""
+        wrong = []
+        if not _status_matches(self.status, answer.status):
+            to = f" to {answer.location}" if answer.location else ""
+            wrong.append(f"{answer.status}{to}, expected {expected_status(self.status)}")
+        if self.expects_json:
+            wrong += self._wrong_json(answer)
+        if self.contains is not None and self.contains not in answer.text:
+            cut = f" in its first {MAX_BODY_BYTES // 1024} kb" if answer.too_large else ""
+            wrong.append(f"the body does not contain {self.contains!r}{cut}")
+        if self.max_time is not None and answer.seconds > self.max_time:
+            wrong.append(f"took {format_duration(answer.seconds)}, expected at most {format_duration(self.max_time)}")
+        if wrong and answer.body:
+            wrong.append(f"body: {answer.excerpt}")
+        return wrong
+
+    def _wrong_json(self, answer: Answer) -> list[str]:
+        if answer.too_large:
+            return [f"the body is larger than {MAX_BODY_BYTES // 1024} kb"]
+        try:
+            actual = json.loads(answer.body)
+        except (ValueError, RecursionError) as error:
+            return [f"the body is no JSON: {error}"]
+        return differences(self.json_subset, actual)[:MAX_DIFFERENCES]
+
+
+class UnreachableError(Exception):
+    """There was no answer; the message says why."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``body`` is decoded, and cut off one byte after ``MAX_BODY_BYTES``."""
+
+    status: int
+    body: bytes
+    location: str
+    seconds: float
+
+    @property
+    def too_large(self) -> bool:
+        return len(self.body) > MAX_BODY_BYTES
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the body in one line, without secrets."""
+        text = " ".join(redact(self.text).split())
+        return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
+
+
+async def _read(response: ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return bytes(body[: MAX_BODY_BYTES + 1])
+    return bytes(body)
+
+
+def differences(expected: Any, actual: Any, path: str = "$") -> list[str]:
+    """How ``expected`` is not contained in ``actual``: mappings by key, lists by index, types strictly."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        found = []
+        for key, value in expected.items():
+            where = f"{path}.{key}"
+            found += differences(value, actual[key], where) if key in actual else [f"{where} is missing"]
+        return found
+    if isinstance(expected, list) and isinstance(actual, list):
+        found = [f"{path} has {len(actual)} items, expected {len(expected)}"] if len(actual) < len(expected) else []
+        for index, (value, seen) in enumerate(zip(expected, actual, strict=False)):
+            found += differences(value, seen, f"{path}[{index}]")
+        return found
+    if isinstance(expected, bool) == isinstance(actual, bool) and expected == actual:
+        return []
+    return [f"{path} is {_shown(actual)}, expected {_shown(expected)}"]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
+
+
+def _status_matches(expected: Status | None, status: int) -> bool:
+    if expected is None:
+        return status // 100 == SUCCESS
+    return status in expected if isinstance(expected, list) else status == expected
 
 
 def expected_status(status: Status | None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import PydanticCustomError, core_schema
 
 from cutover.plan.base import PlanModel
 
@@ -40,7 +40,7 @@ class Request(PlanModel):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     path: str = Field(pattern=r"^/[^\s]*$")
-    headers: Headers = {}
+    headers: Headers = Field(default_factory=dict)
     body: str | None = None
     json_body: Any = Field(default=None, alias="json")
     unsafe: bool = False
@@ -66,6 +66,17 @@ class Request(PlanModel):
     @property
     def safe(self) -> bool:
         return self.method in SAFE_METHODS
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        line = {
+            "type": "string",
+            "pattern": rf"^({'|'.join(METHODS)}) /\S*$",
+            "examples": ["GET /api/v1/studies?page=1"],
+        }
+        return {"anyOf": [line, handler(schema)]}
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

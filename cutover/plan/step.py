@@ -15,6 +15,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 from cutover.plan.base import PlanModel, error_lines, unknown_key
 from cutover.plan.units import Duration
 
+# In a JSON Schema, what ``cutover.plan.schema`` replaces by a reference to the schema of all step types.
+STAND_IN = "x-stand-in"
 OnFail = Literal["rollback", "pause", "continue"]
 
 
@@ -54,14 +56,16 @@ class Retry(PlanModel):
     model_config = PlanModel.model_config | {"alias_generator": lambda name: name.rstrip("_")}
 
 
-class _Common(PlanModel):
+class CommonKeys(PlanModel):
+    """What may stand beside the step type in any step."""
+
     name: str | None = None
     timeout: Duration | None = None
     retry: Retry | None = None
     on_fail: OnFail | None = None
 
 
-COMMON_KEYS = tuple(_Common.model_fields)
+COMMON_KEYS = tuple(CommonKeys.model_fields)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Step:
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"$ref": "#/$defs/Step"}
+        return {STAND_IN: "Step"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Gate(Step):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"$ref": "#/$defs/Gate"}
+        return {STAND_IN: "Gate"}
 
 
 def step_types(info: ValidationInfo) -> StepTypes:
@@ -135,10 +139,10 @@ def _build(
         )
     chosen = [key for key in value if key in types]
     errors = _wrong_keys(value, chosen, types, what, set(step_types(info)))
-    common: _Common | None = None
+    common: CommonKeys | None = None
     settings: StepSettings | None = None
     try:
-        common = _Common.model_validate({k: v for k, v in value.items() if k in COMMON_KEYS})
+        common = CommonKeys.model_validate({k: v for k, v in value.items() if k in COMMON_KEYS})
     except ValidationError as error:
         errors.extend(error_lines(error))
     if len(chosen) == 1:

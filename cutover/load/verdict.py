@@ -1,0 +1,104 @@
+"""What a load's counts say about its thresholds, and what they can't say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cutover.load.tally import LOCAL, Tally
+from cutover.plan.thresholds import MIN_SAMPLES, TIMES, Threshold, Verdict, format_metric
+
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
+OWN_SHARE = 0.5
+"""More than this of the p95 may be the generator's own doing: then it was the bottleneck."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A threshold and its verdict; ``why`` where it is no plain comparison."""
+
+    threshold: Threshold
+    verdict: Verdict
+    why: str = ""
+
+
+def figures(tally: Tally, *, surely: bool = False) -> dict[str, float]:
+    """Metrics in the units of thresholds; those with too few samples are absent.
+
+    Times are upper bounds: the generator may have learned late of an answer. ``surely`` gives the lower bounds.
+    """
+    if not tally.requests:
+        return {"requests": 0.0}
+    found = {"requests": float(tally.requests), "errors": 100 * tally.failed / tally.requests}
+    if tally.seconds:
+        found["rps"] = tally.requests / tally.seconds
+    times = tally.surely if surely else tally.latency
+    late = tally.lag.percentile(95) if surely else 0.0
+    for metric, percent in PERCENTILES.items():
+        if times.requests >= MIN_SAMPLES[metric]:
+            found[metric] = max(0.0, times.percentile(percent) - late)
+    if times.requests:
+        found["mean"], found["max"] = max(0.0, times.mean - late), max(0.0, times.max - late)
+    return found
+
+
+def bottleneck(tally: Tally) -> bool:
+    """Whether the generator, and not the backend, may have set the pace."""
+    upper, lower = figures(tally).get("p95"), figures(tally, surely=True).get("p95")
+    return upper is not None and lower is not None and upper - lower > OWN_SHARE * upper
+
+
+def judge(thresholds: Sequence[Threshold], new: Tally, old: Tally | None) -> list[Judged]:
+    return [_judge(threshold, new, old) for threshold in thresholds]
+
+
+def _judge(threshold: Threshold, new: Tally, old: Tally | None) -> Judged:
+    if not new.requests or (old is not None and not old.requests):
+        return Judged(threshold, Verdict.UNKNOWN, "no requests")
+    plain = threshold.judge(figures(new), figures(old) if old is not None else None)
+    if plain is Verdict.UNKNOWN:
+        return Judged(threshold, plain, "too few samples")
+    if threshold.metric in TIMES:
+        return _judge_time(threshold, plain, new, old)
+    limited = bottleneck(new) or (threshold.relative is not None and old is not None and bottleneck(old))
+    if threshold.metric == "rps" and limited and (plain is Verdict.FAIL or threshold.relative is not None):
+        return Judged(threshold, Verdict.UNKNOWN, "the load generator was the limit")
+    if threshold.metric == "errors" and plain is Verdict.FAIL and _local(new, old):
+        return Judged(threshold, Verdict.UNKNOWN, "this machine ran out of ports, descriptors or memory")
+    return Judged(threshold, plain)
+
+
+def _judge_time(threshold: Threshold, plain: Verdict, new: Tally, old: Tally | None) -> Judged:
+    """A verdict on times counts if it holds wherever in their bounds they are."""
+    if threshold.relative is None or old is None:
+        other = threshold.judge(figures(new, surely=True))
+    elif bottleneck(new) or bottleneck(old):
+        plain = threshold.judge(figures(new), figures(old, surely=True))
+        other = threshold.judge(figures(new, surely=True), figures(old))
+    else:
+        other = plain
+    if plain is other:
+        return Judged(threshold, plain)
+    return Judged(threshold, Verdict.UNKNOWN, "the load generator was the limit")
+
+
+def _local(new: Tally, old: Tally | None) -> bool:
+    return any(tally.errors[LOCAL] for tally in (new, old) if tally is not None)
+
+
+def describe(tally: Tally) -> str:
+    """One line: how much, how fast, what went wrong."""
+    found = figures(tally)
+    parts = [f"{tally.requests:,} requests"]
+    if "rps" in found:
+        parts.append(f"{found['rps']:,.0f}/s")
+    if "errors" in found:
+        parts.append(f"{format_metric('errors', found['errors'])} errors")
+    parts += [f"{metric} {format_metric(metric, found[metric])}" for metric in ("p50", "p95", "p99") if metric in found]
+    if set(tally.statuses) - {200}:
+        answers = ", ".join(f"{count:,}x {status}" for status, count in tally.statuses.most_common())
+        parts.append(f"answers {answers}")
+    if tally.samples:
+        what, count = tally.samples.most_common(1)[0]
+        parts.append(f"{what} ({count:,} times)")
+    return ", ".join(parts)
