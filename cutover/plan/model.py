@@ -297,7 +297,7 @@ class Plan(PlanModel):
         """``vars:`` with every line commented out is an empty mapping; so is a phase an empty list."""
         if not isinstance(value, dict):
             return value
-        empty = {
+        empty: dict[str, Any] = {
             key: kind() for key, kind in (("vars", dict), ("secrets", list)) if key in value and value[key] is None
         }
         if isinstance(value.get("phases"), dict):
