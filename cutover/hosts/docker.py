@@ -1,0 +1,144 @@
+"""An nginx in a container, through the Docker SDK: on this machine or wherever DOCKER_HOST points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cutover.errors import ProxyError
+from cutover.hosts import docker_files, docker_logs, docker_test
+from cutover.hosts.base import Tested, Workers
+from cutover.hosts.docker_engine import EXEC_TIMEOUT_S, NO_PROGRAM, DockerContainer, Ran, cure, execute, require_running
+from cutover.hosts.nginx_conf import main_value, parse_version, worker_state
+from cutover.plan.model import Docker
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+_MASTER = "nginx: master process"
+_USUAL_ERROR_LOG = "/var/log/nginx/error.log"
+
+
+class DockerHost:
+    """The contract of ``Host``. The container is found by name at every call: it may have been made anew since."""
+
+    def __init__(self, settings: Docker) -> None:
+        self._settings = settings
+        self._container = DockerContainer(settings.container)
+        self._versions: dict[str, tuple[int, int, int]] = {}
+        self._error_logs: dict[str, list[str]] = {}
+
+    async def running(self) -> bool:
+        return await self._container.call(lambda c: c.status == "running" and _master(c) is not None)
+
+    async def start(self) -> None:
+        """A container is not ours to start."""
+        name = self._settings.container
+        status, hint = await self._container.call(lambda c: (c.status, cure(c)))
+        if status == "running":
+            raise ProxyError(f"no nginx runs in container {name}", hint=f"docker logs {name}; docker top {name}")
+        raise ProxyError(f"container {name} is {status}", hint=hint)
+
+    async def stop(self) -> None:
+        """Nothing was started, so there is nothing to stop."""
+
+    async def version(self) -> tuple[int, int, int]:
+        def asked(container: Container) -> tuple[int, int, int]:
+            if (known := self._versions.get(str(container.id))) is not None:
+                return known
+            require_running(container)
+            ran = self._nginx(container, "-v")
+            self._versions[str(container.id)] = parse_version(ran.output)
+            return self._versions[str(container.id)]
+
+        return await self._container.call(asked, limit_s=EXEC_TIMEOUT_S)
+
+    async def read(self, path: str) -> str | None:
+        return await self._container.call(lambda c: docker_files.read(c, path))
+
+    async def replace(self, path: str, text: str) -> None:
+        await self._container.call(lambda c: docker_files.replace(c, path, text))
+
+    async def rename(self, source: str, path: str) -> None:
+        await self._container.call(lambda c: docker_files.rename(c, source, path))
+
+    async def remove(self, path: str) -> None:
+        await self._container.call(lambda c: docker_files.remove(c, path))
+
+    async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:
+        await self._container.call(lambda c: docker_files.write_tree(c, folder, files), limit_s=EXEC_TIMEOUT_S)
+
+    async def link(self, path: str, target: str) -> None:
+        await self._container.call(lambda c: docker_files.link(c, path, target))
+
+    async def test(self, path: str, text: str | None) -> Tested:
+        def tested(container: Container) -> Tested:
+            return docker_test.test(container, self._settings.conf, path, text, self._nginx)
+
+        return await self._container.call_running(tested, limit_s=EXEC_TIMEOUT_S)
+
+    async def reload(self) -> None:
+        await self._container.call_running(self._reload, limit_s=EXEC_TIMEOUT_S)
+
+    async def workers(self) -> Workers:
+        titles = await self._container.call_running(_processes)
+        states = {pid: worker_state(title) for pid, title in titles.items()}
+        return Workers(
+            active=frozenset(pid for pid, state in states.items() if state == "active"),
+            draining=frozenset(pid for pid, state in states.items() if state == "draining"),
+        )
+
+    async def log_mark(self) -> object:
+        return await self._container.call(lambda c: docker_logs.mark(c, self._logs(c)))
+
+    async def emergencies(self, mark: object) -> list[str]:
+        if not isinstance(mark, docker_logs.LogMark):
+            raise TypeError(f"not a mark of this host: {mark!r}")
+        return await self._container.call(lambda c: docker_logs.emergencies(c, mark))
+
+    async def log_tail(self, lines: int) -> dict[str, str]:
+        return await self._container.call(lambda c: docker_logs.tails(c, self._logs(c), lines=lines))
+
+    def _reload(self, container: Container) -> None:
+        """HUP reaches PID 1 alone: where that is a shell or an init, nginx signals its master itself."""
+        master = _master(container)
+        if master is None:
+            raise ProxyError(
+                f"no nginx master runs in container {container.name}",
+                hint=f"docker top {container.name}; docker logs {container.name}",
+            )
+        if master == container.attrs["State"]["Pid"]:
+            container.kill("HUP")
+            return
+        ran = self._nginx(container, "-c", self._settings.conf, "-s", "reload")
+        if ran.code != 0:
+            raise ProxyError(f"nginx -s reload in container {container.name} failed: {ran.output.strip()}")
+
+    def _nginx(self, container: Container, *options: str) -> Ran:
+        ran = execute(container, [self._settings.binary, *options])
+        if ran.code in NO_PROGRAM:
+            raise ProxyError(
+                f"container {container.name} has no program {self._settings.binary}: {ran.output.strip()}",
+                hint="control: {docker: {binary: ...}} names it",
+            )
+        return ran
+
+    def _logs(self, container: Container) -> list[str]:
+        """The error log file of the main configuration, read once per container; none where the engine has it all."""
+        if (known := self._error_logs.get(str(container.id))) is None:
+            text = docker_files.read(container, self._settings.conf) or ""
+            log = main_value(text, "error_log") or _USUAL_ERROR_LOG
+            known = [log] if log.startswith("/") else []
+            self._error_logs[str(container.id)] = known
+        return known
+
+
+def _processes(container: Container) -> dict[int, str]:
+    """Titles by process id, as the engine's machine counts them, whatever columns its ``ps`` has."""
+    listed = container.top()
+    pid, title = listed["Titles"].index("PID"), len(listed["Titles"]) - 1
+    return {int(row[pid]): row[title] for row in listed["Processes"] or ()}
+
+
+def _master(container: Container) -> int | None:
+    return next((pid for pid, title in _processes(container).items() if title.startswith(_MASTER)), None)
