@@ -142,8 +142,8 @@ class _Walk:
             if found.name == "include" and len(found.args) == 1:
                 lines = "".join(f"include {quoted(p)}; " for p in self.included(found.args[0], depth))
             elif found.name == "pid" and found.depth == 0 and depth == 0:
-                # nginx -t opens the pid file, and leaves an empty one behind where there was none.
-                lines = f"pid {quoted(posixpath.join(self.made.root, 'test.pid'))};"
+                # nginx -t opens the pid file for writing, and leaves an empty one behind where there was none.
+                lines = "pid /dev/null;"
             else:
                 continue
             parts += [text[at : found.start], lines, "\n" * text.count("\n", found.start, found.end)]
@@ -155,7 +155,7 @@ class _Walk:
         if not re.search(r"[*?\[]", pattern):
             return [self.lead(pattern, depth)]
         paths = {p for p in self.files.glob(pattern) if self.text is not None or not self.is_target(p)}
-        if self.text is not None and _glob_match(self.path, pattern):
+        if self.text is not None and glob_match(self.path, pattern):
             paths.add(self.path)
         return [self.lead(p, depth) for p in sorted(paths)]
 
@@ -175,7 +175,7 @@ class _Walk:
         return self.put(path, rewritten, f"{len(self.made.texts)}-{posixpath.basename(path)}")
 
 
-def _glob_match(path: str, pattern: str) -> bool:
+def glob_match(path: str, pattern: str) -> bool:
     """As glob(3) without flags: "*" crosses no "/" and meets no leading dot."""
     names, patterns = path.split("/"), pattern.split("/")
     return len(names) == len(patterns) and all(
