@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -37,6 +37,7 @@ class Cli:
     color: bool
     yes: bool
     verbose: bool
+    sinks: list[Sink] = field(default_factory=list)
 
     def options(self, *, force_reason: str | None = None) -> Options:
         from cutover.engine.opening import Options  # noqa: PLC0415 - start-up time
@@ -50,11 +51,13 @@ class Cli:
         """Who shows events: NDJSON, a live view on a terminal, or plain lines."""
         from cutover.report import open_sink  # noqa: PLC0415 - start-up time
 
-        return open_sink(as_json=self.json, color=self.color, verbose=self.verbose)
+        sink = open_sink(as_json=self.json, color=self.color, verbose=self.verbose)
+        self.sinks.append(sink)
+        return sink
 
     def say(self, text: str) -> None:
         """A line for people: on standard output, or on standard error where that is kept for JSON."""
-        print(redact(text), file=sys.stderr if self.json else sys.stdout)  # noqa: T201
+        print(redact(text), file=sys.stderr if self.json else sys.stdout)
 
     def show(self, data: Any, text: str) -> None:
         """An answer: as JSON where that was asked, else as text."""
@@ -72,8 +75,12 @@ class Cli:
         return typer.confirm(question, err=True)
 
     def work(self, work: Coroutine[Any, Any, Session]) -> None:
-        """Run a command that works on a run, and say where its artifacts are."""
-        session = asyncio.run(work)
+        """Run a command that works on a run, showing what happens."""
+        try:
+            session = asyncio.run(work)
+        finally:
+            for sink in self.sinks:
+                sink.close()
         for problem in session.problems:
             print(redact(f"warning: {problem}"), file=sys.stderr)  # noqa: T201
 
@@ -127,7 +134,14 @@ def common(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def resolve(
-    *, plan: Path | None, store: str | None, templates: Path | None, as_json: bool, no_color: bool, yes: bool, verbose: bool
+    *,
+    plan: Path | None,
+    store: str | None,
+    templates: Path | None,
+    as_json: bool,
+    no_color: bool,
+    yes: bool,
+    verbose: bool,
 ) -> Cli:
     environ = os.environ
     return Cli(

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from cutover.engine.registry import STEP_TYPES
 from cutover.engine.session import InterruptedRunError, Session, Sink, last_state
 from cutover.engine.shifting import recover
 from cutover.errors import EXIT_DEFECT, EXIT_UNSAFE, CutoverError, LockedError, PlanError, UsageError
-from cutover.journal import PlanLock, journal_for_rollback, open_journal, steal_for_rollback
-from cutover.journal.base import Holder, Lock
+from cutover.journal import MemoryJournal, PlanLock, known_plans, open_journal
+from cutover.journal.base import Holder, Journal
 from cutover.journal.store import locate
-from cutover.paths import StateFolder, state_home
+from cutover.paths import StateFolder
 from cutover.plan import LoadedPlan, load_plan, peek_name
 from cutover.proxy import NginxProxy, ProxySpec, emergency, open_proxy
 
@@ -70,9 +70,17 @@ async def work_on(options: Options, command: str, work: Work) -> Session:
         loaded = options.load()
         proxy = open_proxy(ProxySpec.of(loaded.plan), journal.folder, options.templates)
         session = Session(
-            name=name, journal=journal, folder=journal.folder, proxy=proxy, loaded=loaded, epoch=lock.epoch,
-            command=command, sinks=options.sinks, force_reason=options.force_reason, state=last_state(journal, name),
-        )  # fmt: skip
+            name=name,
+            journal=journal,
+            folder=journal.folder,
+            proxy=proxy,
+            loaded=loaded,
+            epoch=lock.epoch,
+            command=command,
+            sinks=options.sinks,
+            force_reason=options.force_reason,
+            state=last_state(journal, name),
+        )
         async with _attended(session, lock):
             await _run(session, work, lock.took_over)
         return session
@@ -82,25 +90,48 @@ async def work_on(options: Options, command: str, work: Work) -> Session:
 
 async def work_on_wreck(options: Options, command: str, work: Work) -> Session:
     """As ``work_on``, for ``rollback`` and ``abort``: takes the lock from a living holder, and does with what is left:
-    a plan that no longer loads, a journal that is lost, a disk that is full."""
+    a plan that no longer loads, a journal that is lost, a disk that is full.
+    """
     name = named(options, wreck=True)
-    journal = journal_for_rollback(options.store, name)
-    lock = steal_for_rollback(journal, name, command)
+    problems: list[str] = []
+    journal, folder, lock = _what_is_left(options, name, command, problems)
     try:
-        problems: list[str] = []
-        loaded, proxy = _wreck(options, journal.folder, problems)
+        loaded, proxy = _wreck(options, folder, problems)
         session = Session(
-            name=name, journal=journal, folder=journal.folder, proxy=proxy, loaded=loaded, epoch=lock.epoch,
-            command=command, sinks=options.sinks, force_reason=options.force_reason, state=last_state(journal, name),
-            last_resort=True, problems=problems,
-        )  # fmt: skip
+            name=name,
+            journal=journal,
+            folder=folder,
+            proxy=proxy,
+            loaded=loaded,
+            epoch=lock.epoch if lock else None,
+            command=command,
+            sinks=options.sinks,
+            force_reason=options.force_reason,
+            state=last_state(journal, name),
+            last_resort=True,
+            problems=problems,
+        )
         async with _attended(session, lock):
-            await _run(session, work, lock.took_over, recovers=False)
-        journal.close()
-        problems.extend(journal.troubles)
+            await _run(session, work, lock.took_over if lock else None, recovers=False)
         return session
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
+
+
+def _what_is_left(
+    options: Options, name: str, command: str, problems: list[str]
+) -> tuple[Journal, StateFolder, PlanLock | None]:
+    try:
+        journal = open_journal(options.store, name)
+        lock = PlanLock(journal, name, command)
+        lock.steal()
+    except UsageError:
+        raise
+    except CutoverError as error:
+        problems.append(f"the journal cannot be used: {error.message}")
+        return (*MemoryJournal.instead(options.store, name), None)
+    return journal, journal.folder, lock
 
 
 def _wreck(options: Options, folder: StateFolder, problems: list[str]) -> tuple[LoadedPlan | None, NginxProxy]:
@@ -128,14 +159,12 @@ def named(options: Options, *, wreck: bool = False) -> str:
 
 def _only_plan(options: Options) -> str | None:
     """The name of the one plan that has state here, for a rollback whose plan file is gone."""
-    if options.store is not None:
-        return None
-    names = [folder.name for folder in state_home().glob("*") if (folder / "emergency").is_dir()]
+    names = known_plans(options.store)
     return names[0] if len(names) == 1 else None
 
 
 @asynccontextmanager
-async def _attended(session: Session, lock: Lock) -> AsyncIterator[None]:
+async def _attended(session: Session, lock: PlanLock | None) -> AsyncIterator[None]:
     """Signals and a lost lock cancel the work; what it then does about traffic is its own affair."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - we are in a coroutine
@@ -151,10 +180,18 @@ async def _attended(session: Session, lock: Lock) -> AsyncIterator[None]:
         lost.append(error)
         task.cancel()
 
+    def lose_sight() -> None:
+        # Comes from a sink's own thread, at the very end perhaps after the loop.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(interrupt, signal.SIGHUP)
+
     session.interrupt = interrupt
+    for sink in session.sinks:
+        sink.on_lost = lose_sight
+        sink.folder_of = session.folder.run
     for signum in HANDLED_SIGNALS:
         loop.add_signal_handler(signum, interrupt, signum)
-    keeper = asyncio.create_task(lock.keep(lose))
+    keeper = asyncio.create_task(lock.keep(lose)) if lock is not None else None
     try:
         yield
     except asyncio.CancelledError:
@@ -162,15 +199,14 @@ async def _attended(session: Session, lock: Lock) -> AsyncIterator[None]:
             raise lost[0] from None
         raise
     finally:
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
         for signum in HANDLED_SIGNALS:
             loop.remove_signal_handler(signum)
 
 
-async def _run(
-    session: Session, work: Work, took_over: Holder | None, *, recovers: bool = True
-) -> None:
+async def _run(session: Session, work: Work, took_over: Holder | None, *, recovers: bool = True) -> None:
     code, message = 0, ""
     try:
         if session.state.run:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from cutover.artifacts import Artifacts
@@ -17,9 +18,8 @@ from cutover.engine import events as e
 from cutover.engine import state as run_state
 from cutover.engine.state import RunState
 from cutover.errors import CutoverError, LockedError
-from cutover.journal import MemoryJournal, SqliteJournal
+from cutover.journal import MemoryJournal, exclusive
 from cutover.journal.base import Journal, Recorded
-from cutover.journal.exclusive import exclusive
 from cutover.paths import StateFolder
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
@@ -39,7 +39,20 @@ class InterruptedRunError(CutoverError):
 class Sink(Protocol):
     """A consumer of events: console, reports, notifiers. Must not raise."""
 
+    on_lost: Callable[[], None]
+    """Called once, from any thread, when nobody can read the events any more."""
+    folder_of: Callable[[str], Path] | None
+    """Where the artifacts of a run are."""
+
     def handle(self, recorded: Recorded, event: e.Event, state: RunState) -> None: ...
+
+    def close(self) -> None:
+        """Nothing follows; called once the command has ended, however it did."""
+        ...
+
+
+def _no_interrupt(signum: int) -> None:
+    raise RuntimeError(f"signal {signum} outside a running command")
 
 
 @dataclass
@@ -57,7 +70,7 @@ class Session:
     force_reason: str | None = None
     state: RunState = field(default_factory=RunState)
     signum: int | None = None
-    interrupt: Callable[[int], None] = lambda signum: None
+    interrupt: Callable[[int], None] = _no_interrupt
     """Ends the command as a signal would: a sink that lost its terminal calls it with SIGHUP."""
     last_resort: bool = False
     """A rollback: what cannot be written down or locked does not stop it."""
@@ -93,7 +106,7 @@ class Session:
             self.state = run_state.apply(self.state, recorded)
         for sink in self.sinks:
             sink.handle(recorded, event, self.state)
-        if trouble is not None:
+        if trouble is not None and not self.last_resort:
             raise trouble
 
     def _append(
@@ -106,15 +119,14 @@ class Session:
             raise
         except CutoverError as error:
             trouble = error
-        self.go_on_without_store(trouble)
+        self._go_on_without_store(trouble)
         return self.journal.append(self.name, self.state.run, kind, data, epoch=self.epoch, exact=exact), trouble
 
-    def go_on_without_store(self, trouble: CutoverError | None = None) -> None:
-        """From here on a store that fails stops nothing; what it does not take is kept in memory and told."""
-        if isinstance(self.journal, SqliteJournal):
-            self.journal = MemoryJournal(self.folder, self.journal)
-        if trouble is not None and isinstance(self.journal, MemoryJournal):
-            self.journal.note(trouble)
+    def _go_on_without_store(self, trouble: CutoverError) -> None:
+        """From here on events are kept in memory, and no lock goes with them."""
+        self.journal = MemoryJournal(self.journal)
+        self.epoch = None
+        self.problems.append(f"not journalled from here on: {trouble.message}")
 
     def open_run(self, weight: int, scope: list[str]) -> None:
         """A new run, by this command. ``weight`` is where traffic is now."""
@@ -128,14 +140,19 @@ class Session:
     @asynccontextmanager
     async def guard(self, intent: Intent) -> AsyncIterator[None]:
         """Around every change of the proxy: alone, with the lock still ours, and written down before."""
-        async with exclusive(self.folder.path, required=not self.last_resort) as trouble:
+        async with exclusive(self.folder, required=not self.last_resort) as trouble:
             self.artifacts_note(trouble)
             self.artifacts_note(self._keep_config(intent))
             self.emit(
                 e.ShiftIntended(
-                    weight=intent.weight, revision=intent.revision, from_weight=intent.from_weight,
-                    from_revision=intent.from_revision, mode=intent.mode, path=intent.path, previous=intent.previous,
-                )  # fmt: skip
+                    weight=intent.weight,
+                    revision=intent.revision,
+                    from_weight=intent.from_weight,
+                    from_revision=intent.from_revision,
+                    mode=intent.mode,
+                    path=intent.path,
+                    previous=intent.previous,
+                )
             )
             yield
 
@@ -165,13 +182,17 @@ def new_run_id() -> str:
 
 def fold_run(journal: Journal, plan: str, run: str) -> RunState:
     return journal.fold(
-        plan, run, RunState(run=run), run_state.apply,
-        version=run_state.FOLD_VERSION, dump=run_state.dump, load=run_state.load,
-    )  # fmt: skip
+        plan,
+        run,
+        RunState(run=run),
+        run_state.apply,
+        version=run_state.FOLD_VERSION,
+        dump=run_state.dump,
+        load=run_state.load,
+    )
 
 
 def last_state(journal: Journal, plan: str) -> RunState:
     """The state of the plan's last run; an empty one where there was none."""
     runs = journal.runs(plan)
     return fold_run(journal, plan, runs[-1]) if runs else RunState()
-

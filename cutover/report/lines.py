@@ -1,0 +1,229 @@
+"""Events in the words of an operator's log: one line each, the same on every screen, in files and in reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import singledispatch
+
+from cutover.engine import events as e
+from cutover.engine.state import RunState
+from cutover.plan.units import format_duration
+from cutover.redact import redact
+
+MARKS = {"pass": "pass", "fail": "FAIL", "unknown": "unknown"}
+HASH_LENGTH = 12
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def told(event: e.Event, state: RunState) -> str | None:
+    """One line, redacted; None for what is not worth one. ``state`` is that after the event."""
+    line = _told(event, state)
+    return None if line is None else one_line(line)
+
+
+def one_line(text: str) -> str:
+    """Redacted, without line breaks and without anything that a terminal would obey."""
+    return _CONTROL.sub(" ", redact(text))
+
+
+def weight(value: int | None) -> str:
+    return "an unknown weight" if value is None else f"{value} %"
+
+
+def stands(value: int | None) -> str:
+    """Where traffic is."""
+    if value is None:
+        return "where traffic is could not be verified"
+    return {0: "all traffic on old", 100: "all traffic on new"}.get(value, f"{value} % of traffic on new")
+
+
+def timings(parts: Mapping[str, float]) -> str:
+    """``in 312ms (test 80ms, reload 5ms, verify 227ms)``; nothing where nothing was timed."""
+    total = parts.get("total", sum(parts.values()))
+    stages = ", ".join(f"{stage} {format_duration(seconds)}" for stage, seconds in parts.items() if stage != "total")
+    if not parts:
+        return ""
+    return f" in {format_duration(total)}" + (f" ({stages})" if stages else "")
+
+
+def outcome(event: e.RunEnded) -> str:
+    """``run done``, ``run rolled back``."""
+    return f"run {event.outcome.replace('_', ' ')}"
+
+
+def _step(mark: str, text: str) -> str:
+    return f"  {mark:<8}{text}"
+
+
+@singledispatch
+def _told(_event: e.Event, _state: RunState) -> str | None:
+    return None
+
+
+@_told.register
+def _(event: e.RunOpened, state: RunState) -> str:
+    plan = f"plan {event.plan_file}, version {event.plan_hash[:HASH_LENGTH]}" if event.plan_file else "without a plan"
+    return f"run {state.run} opened: {plan}; {stands(event.weight)}"
+
+
+@_told.register
+def _(event: e.RunContinued, state: RunState) -> str:
+    return f"run {state.run} goes on: {stands(event.weight)}"
+
+
+@_told.register
+def _(event: e.LockTakenOver, _state: RunState) -> str:
+    return f"took the lock over from {event.holder}, which is gone or was told to stop; {stands(event.weight)}"
+
+
+@_told.register
+def _(event: e.ProxyReady, _state: RunState) -> str:
+    revision = f", revision {event.revision}" if event.revision else ""
+    note = f" ({event.note})" if event.note else ""
+    return f"proxy ready at {weight(event.weight)}{revision}{note}"
+
+
+@_told.register
+def _(event: e.PhaseStarted, _state: RunState) -> str:
+    return f"PHASE {event.phase}: {event.steps} step{'' if event.steps == 1 else 's'}"
+
+
+@_told.register
+def _(event: e.PhasePassed, _state: RunState) -> str:
+    return f"phase {event.phase} passed in {format_duration(event.seconds)}"
+
+
+@_told.register
+def _(event: e.PhaseFailed, _state: RunState) -> str:
+    return f"phase {event.phase} FAILED: {event.reason}"
+
+
+@_told.register
+def _(event: e.PhaseSkipped, _state: RunState) -> str:
+    return f"phase {event.phase} skipped: {event.reason}"
+
+
+@_told.register
+def _(event: e.StepStarted, _state: RunState) -> str:
+    return _step(f"step {event.index + 1}", event.title)
+
+
+@_told.register
+def _(event: e.StepRetried, _state: RunState) -> str:
+    return _step(MARKS.get(event.verdict, event.verdict), f"{event.summary}; try {event.attempt}, trying again")
+
+
+@_told.register
+def _(event: e.StepPassed, _state: RunState) -> str:
+    return _step("pass", f"{event.summary} [{format_duration(event.seconds)}]")
+
+
+@_told.register
+def _(event: e.StepFailed, _state: RunState) -> str:
+    mark = MARKS.get(event.verdict, event.verdict)
+    return _step(mark, f"{event.summary} [{format_duration(event.seconds)}]")
+
+
+@_told.register
+def _(event: e.StepSkipped, _state: RunState) -> str:
+    return _step("skip", f"{event.title}: {event.reason}")
+
+
+@_told.register
+def _(event: e.GateEvaluated, _state: RunState) -> str:
+    mark = MARKS.get(event.verdict, event.verdict)
+    took = format_duration(event.seconds)
+    return _step("gate", f"{mark:<8}{event.gate}: {event.summary} (at {weight(event.weight)}) [{took}]")
+
+
+@_told.register
+def _(event: e.HoldStarted, _state: RunState) -> str | None:
+    if not event.seconds and not event.gates:
+        return None
+    gates = f"{event.gates} gate{'' if event.gates == 1 else 's'}" if event.gates else "no gates"
+    return _step("hold", f"{weight(event.weight)} for {format_duration(event.seconds)}, {gates}")
+
+
+@_told.register
+def _(event: e.HoldEnded, _state: RunState) -> str:
+    if event.passed:
+        return _step("held", weight(event.weight))
+    return _step("hold", f"ended early at {weight(event.weight)}: {event.reason}")
+
+
+@_told.register
+def _(event: e.ShiftIntended, _state: RunState) -> str:
+    by = {"client": "by client", "settled": "for good"}.get(event.mode, "by request")
+    way = f"{weight(event.from_weight)} -> {weight(event.weight)}"
+    return _step("weight", f"{way}, {by}: changing to revision {event.revision}")
+
+
+@_told.register
+def _(event: e.ShiftVerified, _state: RunState) -> str:
+    if event.recovered:
+        return _step("weight", f"{weight(event.weight)} live, found and verified after an interruption")
+    drains = f"; draining: {event.draining}" if event.draining else ""
+    return _step("weight", f"{weight(event.weight)} live, verified{timings(event.timings)}{drains}")
+
+
+@_told.register
+def _(event: e.ShiftFailed, _state: RunState) -> str:
+    return _step("weight", f"FAILED to change to {weight(event.intended)}: {event.reason}; {stands(event.weight)}")
+
+
+@_told.register
+def _(event: e.DriftFound, _state: RunState) -> str:
+    return f"DRIFT: {event.message}"
+
+
+@_told.register
+def _(event: e.ForcedPast, _state: RunState) -> str:
+    return f"FORCED past: {event.obstacle}; reason given: {event.reason}"
+
+
+@_told.register
+def _(event: e.ApprovalRequested, _state: RunState) -> str:
+    return f"WAITING for approval: {event.message}"
+
+
+@_told.register
+def _(event: e.Approved, _state: RunState) -> str:
+    return f"approved by {event.by}" + (f": {event.reason}" if event.reason else "")
+
+
+@_told.register
+def _(event: e.RunPaused, state: RunState) -> str:
+    return f"PAUSED: {event.reason}; {stands(state.weight)}"
+
+
+@_told.register
+def _(event: e.RunResumed, _state: RunState) -> str:
+    return f"resumed by {event.by}" + (", the step under way taken as done" if event.skipped else "")
+
+
+@_told.register
+def _(event: e.RunInterrupted, _state: RunState) -> str:
+    return f"INTERRUPTED by {event.signal}: {stands(event.weight)}"
+
+
+@_told.register
+def _(event: e.RollbackStarted, _state: RunState) -> str:
+    return f"ROLLBACK{' (automatic)' if event.automatic else ''}: {event.reason}"
+
+
+@_told.register
+def _(event: e.RolledBack, _state: RunState) -> str:
+    drains = f"; draining: {event.draining}" if event.draining else ""
+    way = f"{weight(event.from_weight)} -> 0 %"
+    return _step("weight", f"{way}: back on old, verified in {format_duration(event.seconds)}{drains}")
+
+
+@_told.register
+def _(event: e.RollbackFailed, _state: RunState) -> str:
+    return f"ROLLBACK FAILED: {event.reason}"
+
+
+@_told.register
+def _(event: e.RunEnded, _state: RunState) -> str:
+    return f"{outcome(event)}: {stands(event.weight)}" + (", for good" if event.settled else "")
