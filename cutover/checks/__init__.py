@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cutover.checks.base import Check
+from cutover.checks.diff import Diff
 from cutover.checks.http import Http
 from cutover.checks.load import Load
 from cutover.checks.tcp import Tcp
@@ -10,5 +11,6 @@ from cutover.checks.tcp import Tcp
 CHECKS: dict[str, type[Check]] = {
     "http": Http,
     "tcp": Tcp,
+    "diff": Diff,
     "load": Load,
 }

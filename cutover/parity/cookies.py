@@ -1,0 +1,81 @@
+"""Set-Cookie: what a browser does with a cookie must be the same; its value is the side's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from cutover.parity.findings import ABSENT, Findings, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """What is compared. ``deletes`` is told from Max-Age and Expires."""
+
+    name: str
+    path: str
+    domain: str
+    http_only: bool
+    secure: bool
+    same_site: str
+    deletes: bool
+
+    def __str__(self) -> str:
+        words = [f"{self.name}=..."]
+        words += [f"Path={self.path}"] if self.path else []
+        words += [f"Domain={self.domain}"] if self.domain else []
+        words += ["HttpOnly"] if self.http_only else []
+        words += ["Secure"] if self.secure else []
+        words += [f"SameSite={self.same_site}"] if self.same_site else []
+        words += ["(deletes it)"] if self.deletes else []
+        return "; ".join(words)
+
+
+def parse_cookie(header: str) -> Cookie:
+    pair, *attributes = header.split(";")
+    name, _, value = pair.partition("=")
+    known = {k.strip().lower(): v.strip() for k, _, v in (a.partition("=") for a in attributes)}
+    return Cookie(
+        name=name.strip(),
+        path=known.get("path", ""),
+        domain=known.get("domain", "").lstrip(".").lower(),
+        http_only="httponly" in known,
+        secure="secure" in known,
+        same_site=known.get("samesite", "").lower(),
+        deletes=_deletes(known, value.strip().strip('"')),
+    )
+
+
+def _deletes(attributes: dict[str, str], value: str) -> bool:
+    if "max-age" in attributes:
+        return attributes["max-age"].startswith("-") or attributes["max-age"].strip("0") == ""
+    if "expires" in attributes and not value:
+        try:
+            return parsedate_to_datetime(attributes["expires"]).year < 2000  # noqa: PLR2004 - the epoch, as all do it
+        except ValueError:
+            return False
+    return False
+
+
+def compare_cookies(old: list[str], new: list[str], findings: Findings) -> None:
+    """Cookies are paired by name; those of one name, in order."""
+    ours, theirs = [parse_cookie(h) for h in old], [parse_cookie(h) for h in new]
+    left_old, left_new = Counter(ours) - Counter(theirs), Counter(theirs) - Counter(ours)
+    for name in sorted({c.name for c in (*left_old, *left_new)}):
+        before = [c for c in left_old.elements() if c.name == name]
+        after = [c for c in left_new.elements() if c.name == name]
+        for place in range(max(len(before), len(after))):
+            mine = before[place] if place < len(before) else None
+            other = after[place] if place < len(after) else None
+            findings.add(
+                Kind.HEADER, f"Set-Cookie: {name}", str(mine) if mine else ABSENT, str(other) if other else ABSENT,
+                message=_message(mine, other), cure="ignore_headers: [Set-Cookie]",
+            )  # fmt: skip
+
+
+def _message(old: Cookie | None, new: Cookie | None) -> str:
+    if old is None or new is None:
+        return "set by one side only"
+    fields = ("path", "domain", "http_only", "secure", "same_site", "deletes")
+    return ", ".join(name for name in fields if getattr(old, name) != getattr(new, name)) + " differs"

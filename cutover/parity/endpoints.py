@@ -1,0 +1,19 @@
+"""Requests that ask for the same thing: ``/studies/17?page=2`` is ``/studies/{id}``."""
+
+from __future__ import annotations
+
+import re
+
+_ID = re.compile(
+    r"\d+"
+    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+    r"|(?=[A-Fa-f]*\d)[0-9a-fA-F]{16,}"
+    r"|\d+(?:\.\d+){3,}"
+    r"|\d{4}-\d\d-\d\d"
+)
+
+
+def endpoint(method: str, path: str) -> str:
+    """``GET /studies/{id}``: segments that are numbers, UUIDs, long hex, DICOM UIDs or dates are ids."""
+    plain = path.partition("?")[0].partition("#")[0]
+    return f"{method} " + "/".join("{id}" if _ID.fullmatch(segment) else segment for segment in plain.split("/"))

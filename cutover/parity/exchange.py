@@ -1,0 +1,171 @@
+"""One request's two answers, compared whole: status, headers, body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutover.parity.answers import Answer
+from cutover.parity.compare import compare_documents, compare_shapes, drop_ignored, holds_anything
+from cutover.parity.document import InvalidJsonError, NotComparableError, parse
+from cutover.parity.findings import ABSENT, Findings, Kind, Level
+from cutover.parity.headers import compare_headers, is_json
+from cutover.parity.jsonpath import lookup
+from cutover.parity.origins import SideName
+from cutover.parity.redirects import compare_location, same_target_status
+from cutover.parity.rules import Rules
+from cutover.parity.terms import Terms
+
+_CLIENT_ERROR = 400
+_SERVER_ERROR = 500
+_SHOWN_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What both sides were asked; ``path`` is old's."""
+
+    method: str
+    path: str
+
+
+@dataclass(slots=True)
+class Compared:
+    """``used`` are the ignore rules that matched; ``emptied``: they left nothing of the body."""
+
+    findings: Findings = field(default_factory=Findings)
+    used: set[tuple[str, str]] = field(default_factory=set)
+    emptied: bool = False
+    bodies: tuple[Any, Any] | None = None
+
+
+def compare_answers(old: Answer, new: Answer, asked: Asked, terms: Terms) -> Compared:
+    """Raises ``NotComparableError``. ``bodies`` are the parsed documents where they were needed."""
+    rules = terms.rules
+    compared = Compared(used=rules.used)
+    findings = compared.findings
+    if not _same_status(old, new, asked, rules, findings):
+        return compared
+    compare_headers(old, new, rules, findings)
+    if "location" not in {name.lower() for name in rules.options.ignore_headers}:
+        compare_location(old, new, terms.origins, asked.path, findings)
+    if asked.method != "HEAD" and not old.is_redirect:
+        _compare_bodies(old, new, terms, compared)
+    return compared
+
+
+def _same_status(old: Answer, new: Answer, asked: Asked, rules: Rules, findings: Findings) -> bool:
+    if old.status == new.status:
+        if old.status >= _SERVER_ERROR:
+            message = "both sides fail: nothing of use is compared"
+            findings.add(Kind.STATUS, "status", old.status, new.status, level=Level.WARN, message=message)
+        return True
+    if rules.options.status_map.get(old.status) == new.status:
+        return True
+    if old.is_redirect and new.is_redirect and rules.options.redirects == "same_target":
+        if same_target_status(old.status, new.status, asked.method):
+            return True
+        message = f"a client's {asked.method} becomes a GET on one side only"
+        findings.add(Kind.STATUS, "status", old.status, new.status, message=message)
+        return False
+    findings.add(Kind.STATUS, "status", old.status, new.status, cure=_status_cure(old, new))
+    return False
+
+
+def _status_cure(old: Answer, new: Answer) -> str:
+    if old.is_redirect and new.is_redirect:
+        return "redirects: same_target"
+    if old.is_redirect or new.is_redirect:
+        return "redirects: follow"
+    mappable = (old.status < _CLIENT_ERROR) == (new.status < _CLIENT_ERROR)
+    return f"status_map: {{{old.status}: {new.status}}}" if mappable else ""
+
+
+def _compare_bodies(old: Answer, new: Answer, terms: Terms, compared: Compared) -> None:
+    is_error = old.status >= _CLIENT_ERROR
+    mode = terms.rules.options.error_body if is_error else "strict"
+    if mode == "ignore":
+        return
+    if old.body == new.body:
+        _note_used_rules(old, terms, compared)
+        return
+    found = _bodies(old, new, terms, compared, shape=mode == "shape")
+    if is_error and mode is None:
+        found = found.at_most(Level.WARN)
+        for tally in found.tallies.values():
+            tally.cure = tally.cure or "error_body: ignore"
+    compared.findings.merge(found)
+
+
+def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape: bool) -> Findings:
+    if not (_holds_json(old) and _holds_json(new)):
+        return _compare_bytes(old, new)
+    documents: dict[SideName, Any] = {}
+    findings = Findings()
+    sides: tuple[tuple[SideName, Answer], ...] = (("old", old), ("new", new))
+    for side, answer in sides:
+        try:
+            documents[side] = _unwrapped(parse(answer.body), side, terms.rules)
+        except InvalidJsonError as error:
+            findings.add(Kind.BODY, "$", *_texts(old, new), message=f"{side}: invalid JSON: {error}")
+    if findings:
+        return findings
+    compared.bodies = documents["old"], documents["new"]
+    if shape:
+        return compare_shapes(documents["old"], documents["new"], terms)
+    kept = {side: drop_ignored(document, terms.rules, terms.budget) for side, document in documents.items()}
+    compared.emptied = _emptied(documents["old"], kept["old"])
+    return compare_documents(kept["old"], kept["new"], terms)
+
+
+def _note_used_rules(answer: Answer, terms: Terms, compared: Compared) -> None:
+    """Bodies of the same bytes hide nothing, but a rule that matches in them is no dead one."""
+    if not {rule for rule in terms.rules.unused() if rule[0] == "ignore"} or not _holds_json(answer):
+        return
+    try:
+        document = _unwrapped(parse(answer.body), "old", terms.rules)
+        compared.emptied = _emptied(document, drop_ignored(document, terms.rules, terms.budget))
+    except (InvalidJsonError, NotComparableError):
+        return
+
+
+def _emptied(document: Any, kept: Any) -> bool:
+    return kept is not document and holds_anything(document) and not holds_anything(kept)
+
+
+def _unwrapped(document: Any, side: SideName, rules: Rules) -> Any:
+    path = getattr(rules.options.unwrap, side)
+    if path is None:
+        return document
+    try:
+        inner = lookup(document, path)
+    except KeyError:
+        return document
+    rules.used.add(("unwrap", side))
+    return inner
+
+
+def _holds_json(answer: Answer) -> bool:
+    if answer.media_type:
+        return is_json(answer.media_type)
+    return answer.body.lstrip()[:1] in {b"{", b"["}
+
+
+def _compare_bytes(old: Answer, new: Answer) -> Findings:
+    findings = Findings()
+    if not old.body or not new.body:
+        message = "the body is empty on one side"
+        findings.add(Kind.LENGTH, "$", len(old.body), len(new.body), message=message)
+        return findings
+    one, other = _texts(old, new)
+    message = f"not compared as JSON ({old.media_type or 'no type'}, {new.media_type or 'no type'})"
+    findings.add(Kind.BODY, "$", one, other, message=message)
+    return findings
+
+
+def _texts(old: Answer, new: Answer) -> tuple[Any, Any]:
+    """The stretch of both bodies around the first byte that differs, for people."""
+    first = next((i for i, (a, b) in enumerate(zip(old.body, new.body, strict=False)) if a != b), 0)
+    start = max(0, first - _SHOWN_BYTES // 4)
+    shown = [a.body[start : start + _SHOWN_BYTES].decode("utf-8", "replace") for a in (old, new)]
+    return (shown[0] or ABSENT), (shown[1] or ABSENT)

@@ -1,0 +1,150 @@
+"""What was found: kinds, levels, and tallies that stay small however much differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+MAX_SAMPLES = 5
+
+
+class Level(StrEnum):
+    """``fail`` makes a request a mismatch; ``warn`` and ``note`` are shown."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NOTE = "note"
+
+
+class Kind(StrEnum):
+    MISSING = "missing"
+    ADDED = "added"
+    TYPE = "type"
+    VALUE = "value"
+    ORDER = "order"
+    LENGTH = "length"
+    STATUS = "status"
+    HEADER = "header"
+    BODY = "body"
+    CONNECTION = "connection"
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "nothing"
+
+    def __reduce__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One place where it was seen; ``where`` has the indexes that a group's path leaves out."""
+
+    where: str
+    old: Any
+    new: Any
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What groups findings of one endpoint. ``path`` is index-free; for headers it is the header's name."""
+
+    kind: Kind
+    path: str
+    level: Level = Level.FAIL
+
+    @property
+    def matter(self) -> tuple[str, str]:
+        """What noise is judged by: that a thing comes and goes is one matter, that its value moves another."""
+        return ("presence" if self.kind in _PRESENCE else self.kind.value, self.path)
+
+
+_PRESENCE = {Kind.MISSING, Kind.ADDED, Kind.LENGTH}
+
+
+@dataclass(slots=True)
+class Tally:
+    count: int = 0
+    message: str = ""
+    cure: str = ""
+    samples: list[Sample] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Two paired objects that differ, to show one difference in its surroundings."""
+
+    where: str
+    old: dict[str, Any]
+    new: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Findings:
+    """The differences of one comparison, or of all of one endpoint; ``record`` is the first pair that differed."""
+
+    tallies: dict[Key, Tally] = field(default_factory=dict)
+    record: Record | None = None
+
+    def add(
+        self,
+        kind: Kind,
+        path: str,
+        old: Any = ABSENT,
+        new: Any = ABSENT,
+        *,
+        level: Level = Level.FAIL,
+        message: str = "",
+        cure: str = "",
+        where: str = "",
+        count: int = 1,
+    ) -> None:
+        """``cure`` is the line of YAML that would ignore or normalise this finding."""
+        tally = self.tallies.setdefault(Key(kind, path, level), Tally(message=message, cure=cure))
+        tally.count += count
+        if len(tally.samples) < MAX_SAMPLES:
+            tally.samples.append(Sample(where or path, old, new))
+
+    def merge(self, other: Findings, request: str = "") -> None:
+        """Take in what another comparison found, its samples up to the limit."""
+        self.record = self.record or other.record
+        for key, tally in other.tallies.items():
+            mine = self.tallies.setdefault(key, Tally(message=tally.message, cure=tally.cure))
+            mine.count += tally.count
+            room = MAX_SAMPLES - len(mine.samples)
+            mine.samples.extend(replace(s, request=request or s.request) for s in tally.samples[:room])
+
+    def only(self, keys: set[Key]) -> Findings:
+        return Findings({key: tally for key, tally in self.tallies.items() if key in keys}, self.record)
+
+    def at_most(self, level: Level) -> Findings:
+        """The same findings, none of them worse than ``level``."""
+        capped = Findings()
+        for key, tally in self.tallies.items():
+            lowered = key if _RANK[key.level] >= _RANK[level] else replace(key, level=level)
+            capped.merge(Findings({lowered: tally}, self.record))
+        return capped
+
+    @property
+    def keys(self) -> set[Key]:
+        return set(self.tallies)
+
+    @property
+    def failed(self) -> bool:
+        return any(key.level is Level.FAIL for key in self.tallies)
+
+    def __iter__(self) -> Iterator[tuple[Key, Tally]]:
+        return iter(sorted(self.tallies.items(), key=lambda kt: (_RANK[kt[0].level], -kt[1].count, kt[0].path)))
+
+    def __bool__(self) -> bool:
+        return bool(self.tallies)
+
+
+_RANK = {Level.FAIL: 0, Level.WARN: 1, Level.NOTE: 2}

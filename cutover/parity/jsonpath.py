@@ -1,0 +1,214 @@
+"""Paths into JSON as plans write them, and many of them matched in one walk.
+
+The grammar: ``$`` is the document; ``.name`` or ``["any name"]`` a member; ``.*`` every member; ``[0]`` an item;
+``[*]`` or ``[]`` every item; ``..name`` a member at any depth. ``$.results[].taken_at`` is how findings are written,
+so that a finding's path can be copied into a plan.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+# Documents whose member names are ids would let the automaton grow with the data.
+MAX_CACHED_NAMES = 4096
+
+_PLAIN_NAME = r"[A-Za-z_@$\u0080-\U0010ffff][\w@$-]*"
+_TOKEN = re.compile(
+    rf"""(?P<deep>\.\.)(?P<deep_name>{_PLAIN_NAME})
+    | \.(?P<name>{_PLAIN_NAME})
+    | (?P<any_name>\.\*)
+    | \[(?P<quoted>"(?:[^"\\]|\\.)*")\]
+    | \['(?P<single>[^'\\]*)'\]
+    | (?P<any_item>\[\*?\])
+    | \[(?P<index>\d{{1,9}})\]""",
+    re.VERBOSE,
+)
+_PLAIN = re.compile(_PLAIN_NAME)
+
+
+class _Any:
+    """Every member, or every item."""
+
+
+ANY_NAME = _Any()
+ANY_ITEM = _Any()
+Segment = str | int | _Any
+
+
+@dataclass(frozen=True)
+class JsonPath:
+    """A parsed path; ``deep`` holds the positions of segments that match at any depth."""
+
+    text: str
+    segments: tuple[Segment, ...] = field(compare=False)
+    deep: frozenset[int] = field(default=frozenset(), compare=False)
+
+    @property
+    def single(self) -> bool:
+        """Whether it names at most one place."""
+        return not self.deep and not any(isinstance(s, _Any) for s in self.segments)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            parse_path, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^\$", "examples": ["$.generated_at", "$.results[*].taken_at", "..etag"]}
+
+
+def parse_path(text: object) -> JsonPath:
+    """Raise a mistake that points at the part that is no path."""
+    if isinstance(text, JsonPath):
+        return text
+    if not isinstance(text, str) or not text.startswith(("$", "..")):
+        raise _mistake(f"{text!r} is not a path; write $.member, $.list[*].member or ..member")
+    position = 1 if text.startswith("$") else 0
+    segments: list[Segment] = []
+    deep: set[int] = set()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise _mistake(
+                f"{text!r} is not a path from {text[position:]!r} on; "
+                'after $ come .name, ["name"], .*, [0], [*] and ..name'
+            )
+        if match["deep"]:
+            deep.add(len(segments))
+        segments.append(_segment(match))
+        position = match.end()
+    return JsonPath(text, tuple(segments), frozenset(deep))
+
+
+def _segment(match: re.Match[str]) -> Segment:
+    if match["any_name"]:
+        return ANY_NAME
+    if match["any_item"]:
+        return ANY_ITEM
+    if match["index"]:
+        return int(match["index"])
+    if match["quoted"]:
+        try:
+            return str(json.loads(match["quoted"]))
+        except ValueError:
+            raise _mistake(f"{match['quoted']} is not a quoted name; quote it as JSON does") from None
+    return match["name"] or match["deep_name"] or match["single"]
+
+
+def _mistake(message: str) -> PydanticCustomError:
+    return PydanticCustomError("json_path", "{message}", {"message": message})
+
+
+def member(path: str, name: str) -> str:
+    """The path of a member, quoted where its name is no plain word."""
+    return f"{path}.{name}" if _PLAIN.fullmatch(name) else f"{path}[{json.dumps(name, ensure_ascii=False)}]"
+
+
+T = TypeVar("T")
+
+
+class _Node(Generic[T]):
+    """A place that some path has reached; ``loops`` stays reached on the way down (what follows ``..``)."""
+
+    def __init__(self, *, loops: bool = False) -> None:
+        self.loops = loops
+        self.steps: dict[Segment, _Node[T]] = {}
+        self.below: _Node[T] | None = None
+        self.found: list[T] = []
+
+
+class State(Generic[T]):
+    """What the paths say about one place of a document: ``found`` ends here; ``dead`` means nothing ends below."""
+
+    __slots__ = ("_any_item", "_items", "_names", "_nodes", "dead", "extra", "found")
+
+    def __init__(self, nodes: frozenset[_Node[T]]) -> None:
+        self._nodes = nodes
+        self._names: dict[str, State[T]] = {}
+        self._items: dict[int, State[T]] = {}
+        self._any_item: State[T] | None = None
+        self.found: tuple[T, ...] = tuple(found for node in nodes for found in node.found)
+        self.dead = not any(node.steps or node.below for node in nodes)
+        self.extra: Any = None
+
+    def name(self, name: str) -> State[T]:
+        if self.dead:
+            return self if not self.found else _empty()
+        state = self._names.get(name)
+        if state is None:
+            if len(self._names) >= MAX_CACHED_NAMES:
+                self._names.clear()
+            state = self._names[name] = _state(self._step(name, ANY_NAME))
+        return state
+
+    def item(self, index: int) -> State[T]:
+        if self.dead:
+            return self if not self.found else _empty()
+        if any(index in node.steps for node in self._nodes):
+            if index not in self._items:
+                self._items[index] = _state(self._step(index, ANY_ITEM))
+            return self._items[index]
+        if self._any_item is None:
+            self._any_item = _state(self._step(ANY_ITEM))
+        return self._any_item
+
+    def _step(self, *segments: Segment) -> Iterator[_Node[T]]:
+        for node in self._nodes:
+            if node.loops:
+                yield node
+            for segment in segments:
+                if segment in node.steps:
+                    yield node.steps[segment]
+
+
+def _state(nodes: Iterable[_Node[T]]) -> State[T]:
+    reached: set[_Node[T]] = set()
+    for node in nodes:
+        reached.add(node)
+        if node.below is not None:
+            reached.add(node.below)
+    return State(frozenset(reached))
+
+
+def _empty() -> State[Any]:
+    return State(frozenset())
+
+
+def compile_paths(paths: Iterable[tuple[JsonPath, T]]) -> State[T]:
+    """The state at ``$`` for paths with something to say at their end."""
+    root: _Node[T] = _Node()
+    for path, found in paths:
+        node = root
+        for position, segment in enumerate(path.segments):
+            if position in path.deep:
+                if node.below is None:
+                    node.below = _Node(loops=True)
+                node = node.below
+            node = node.steps.setdefault(segment, _Node())
+        node.found.append(found)
+    return _state([root])
+
+
+def lookup(document: Any, path: JsonPath) -> Any:
+    """The value at a path that names one place; raises ``KeyError`` where there is none."""
+    for segment in path.segments:
+        named = isinstance(segment, str) and isinstance(document, dict) and segment in document
+        counted = isinstance(segment, int) and isinstance(document, list) and segment < len(document)
+        if not (named or counted):
+            raise KeyError(path.text)
+        document = document[segment]
+    return document

@@ -1,0 +1,51 @@
+"""Redirects: compared, and followed only where the plan says so."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from cutover.parity.answers import Answer
+from cutover.parity.compare import same_but_query_order
+from cutover.parity.findings import ABSENT, Findings, Kind, Level
+from cutover.parity.origins import Origins
+
+# What a browser makes of it on a method other than GET: 307 and 308 keep the method and its body.
+_KEEPS_METHOD = frozenset({307, 308})
+
+
+def compare_location(old: Answer, new: Answer, origins: Origins, base: str, findings: Findings) -> None:
+    """``base`` is the path asked of old. Each side's own origin is neutral, a downgrade to http is not."""
+    ours, theirs = _location(old), _location(new)
+    if ours is None and theirs is None:
+        return
+    if ours is None or theirs is None:
+        message = "removed" if theirs is None else "added"
+        one, other = ours or ABSENT, theirs or ABSENT
+        findings.add(Kind.HEADER, "Location", one, other, message=message, cure="ignore_headers: [Location]")
+        return
+    if _downgraded(ours, theirs, origins):
+        findings.add(Kind.HEADER, "Location", ours, theirs, message="downgraded to http")
+        return
+    one = origins.neutral(ours, "old", base)
+    other = origins.neutral(theirs, "new", origins.path_on_new(base))
+    if one == other:
+        return
+    level = Level.WARN if same_but_query_order(one, other) else Level.FAIL
+    findings.add(Kind.HEADER, "Location", ours, theirs, level=level, cure="ignore_headers: [Location]")
+
+
+def same_target_status(old: int, new: int, method: str) -> bool:
+    """Whether two redirect statuses send a client of this method to the target in the same way."""
+    return method in {"GET", "HEAD"} or (old in _KEEPS_METHOD) == (new in _KEEPS_METHOD)
+
+
+def _location(answer: Answer) -> str | None:
+    values = answer.values("location")
+    return values[0].strip() if values else None
+
+
+def _downgraded(old: str, new: str, origins: Origins) -> bool:
+    if urlsplit(new).scheme != "http":
+        return False
+    before = urlsplit(old).scheme
+    return before == "https" or (not before and origins.scheme == "https")

@@ -1,0 +1,121 @@
+"""What a whole comparison found: per endpoint, worst first, in memory that does not grow with the requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cutover.parity.endpoints import endpoint
+from cutover.parity.findings import Findings, Key, Level, Tally
+from cutover.parity.noise import Noise
+from cutover.parity.options import ComparedRequest
+from cutover.parity.rounds import Outcome
+
+MAX_NAMED = 50
+MAX_ENDPOINTS = 1000
+OTHER_ENDPOINTS = "(further endpoints)"
+
+Rule = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Named:
+    """How many, and the first of them by name."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        self.count += 1
+        if len(self.names) < MAX_NAMED:
+            self.names.append(name)
+
+
+@dataclass(slots=True)
+class EndpointReport:
+    """``failing`` counts requests by the set of failing findings that each had."""
+
+    findings: Findings = field(default_factory=Findings)
+    noise: Noise = field(default_factory=Noise)
+    failing: Counter[frozenset[Key]] = field(default_factory=Counter)
+
+    def excused(self) -> set[Key]:
+        return {key for key in self.findings.keys if self.noise.excuses(key)}
+
+    def differing(self) -> int:
+        """Requests with a failing finding that is no noise."""
+        excused = self.excused()
+        return sum(count for keys, count in self.failing.items() if keys - excused)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One line for people: an endpoint, a place, a kind."""
+
+    endpoint: str
+    key: Key
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Report:
+    """``unused`` are ignore rules that hid nothing; ``emptied``: rules left nothing of a body."""
+
+    compared: int = 0
+    endpoints: dict[str, EndpointReport] = field(default_factory=dict)
+    skipped: Named = field(default_factory=Named)
+    unknown: Named = field(default_factory=Named)
+    emptied: Named = field(default_factory=Named)
+    unused: list[Rule] = field(default_factory=list)
+
+    def add(self, request: ComparedRequest, outcome: Outcome) -> None:
+        """Count one request's outcome."""
+        name = str(request)
+        if outcome.unknown:
+            self.unknown.add(f"{name}: {outcome.unknown}")
+            return
+        self.compared += 1
+        if outcome.emptied:
+            self.emptied.add(name)
+        report = self._endpoint(endpoint(request.method, request.path))
+        report.findings.merge(outcome.findings, name)
+        report.noise.count(outcome.raw, outcome.noise)
+        failing = frozenset(key for key in outcome.findings.keys if key.level is Level.FAIL)
+        if failing:
+            report.failing[failing] += 1
+
+    def _endpoint(self, name: str) -> EndpointReport:
+        if name not in self.endpoints and len(self.endpoints) >= MAX_ENDPOINTS:
+            name = OTHER_ENDPOINTS
+        return self.endpoints.setdefault(name, EndpointReport())
+
+    @property
+    def differing(self) -> int:
+        return sum(report.differing() for report in self.endpoints.values())
+
+    @property
+    def mismatches(self) -> float:
+        """Percent of the compared requests."""
+        return 100.0 * self.differing / self.compared if self.compared else 0.0
+
+    def groups(self, *levels: Level) -> list[Group]:
+        """Worst first; all levels unless some are named."""
+        found = list(self._groups(set(levels) or set(Level)))
+        order = list(Level)
+        return sorted(found, key=lambda g: (order.index(g.key.level), -g.tally.count, g.endpoint, g.key.path))
+
+    def _groups(self, levels: set[Level]) -> Iterator[Group]:
+        for name, report in self.endpoints.items():
+            excused = report.excused()
+            for key, tally in report.findings:
+                if key.level in levels and key not in excused:
+                    yield Group(name, key, tally)
+
+    def noisy(self) -> list[tuple[str, str, str, int]]:
+        """Endpoint, what moved, where, and in how many requests old differed from itself."""
+        return [
+            (name, matter, path, count)
+            for name, report in self.endpoints.items()
+            for (matter, path), count in report.noise.noise.most_common(MAX_NAMED)
+        ]

@@ -1,0 +1,153 @@
+"""One request, asked of both sides, and asked again before a difference counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cutover.parity.answers import Answer, Failure
+from cutover.parity.document import Budget, NotComparableError
+from cutover.parity.exchange import Asked, Compared, compare_answers
+from cutover.parity.fetch import Asker
+from cutover.parity.findings import ABSENT, Findings, Key, Kind, Level
+from cutover.parity.noise import Matter, matters
+from cutover.parity.options import ComparedRequest
+from cutover.parity.origins import Origins
+from cutover.parity.rules import Rules
+from cutover.parity.terms import Terms
+
+COMPARE_TIMEOUT_S = 20.0
+# Comparing bodies up to this size takes less than the event loop may be held.
+INLINE_BYTES = 32 * 1024
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one request. ``unknown`` says why it could not be compared; ``raw`` is what the first look found."""
+
+    findings: Findings = field(default_factory=Findings)
+    raw: Findings = field(default_factory=Findings)
+    noise: set[Matter] = field(default_factory=set)
+    emptied: bool = False
+    unknown: str = ""
+
+
+class UnknownError(Exception):
+    """This request can't be judged; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Both sides, ready to be asked."""
+
+    old: Asker
+    new: Asker
+    origins: Callable[[Rules], Origins]
+
+    async def compare(self, request: ComparedRequest, rules: Rules, *, new_first: bool) -> Outcome:
+        """Old and new back to back; on a difference old again, then both once more in the other order.
+
+        What only one of the two looks shows is a warning, except that new failed where old did not. A request that
+        writes is sent once.
+        """
+        look = _Look(self, request, rules)
+        try:
+            first_old, first_new = await look.ask(new_first=new_first)
+            first = await look.compare(first_old, first_new)
+            if not first.findings.failed or not request.safe:
+                return Outcome(first.findings, first.findings, emptied=first.emptied)
+            second_old = await look.ask_old()
+            noise = matters(await look.old_against_old(first_old, second_old))
+            third_old, second_new = await look.ask(new_first=not new_first)
+            noise |= matters(await look.old_against_old(second_old, third_old))
+            second = await look.compare(third_old, second_new)
+        except (UnknownError, NotComparableError) as error:
+            return Outcome(unknown=str(error))
+        return Outcome(_confirmed(first.findings, second.findings, noise), first.findings, noise, first.emptied)
+
+
+@dataclass(frozen=True)
+class _Look:
+    rounds: Rounds
+    request: ComparedRequest
+    rules: Rules
+
+    async def ask(self, *, new_first: bool) -> tuple[Answer, Answer | Failure]:
+        """Back to back, in the given order."""
+        if new_first:
+            new = await self._ask_new()
+            return await self.ask_old(), new
+        return await self.ask_old(), await self._ask_new()
+
+    async def ask_old(self) -> Answer:
+        answer = await self.rounds.old.ask(self.request, self.request.path, follow=self._follow)
+        if isinstance(answer, Failure):
+            raise UnknownError(f"old: {answer.reason}")
+        return answer
+
+    async def _ask_new(self) -> Answer | Failure:
+        path = self.rounds.origins(self.rules).path_on_new(self.request.path)
+        answer = await self.rounds.new.ask(self.request, path, follow=self._follow)
+        if isinstance(answer, Failure) and answer.kind == "too_large":
+            raise UnknownError(f"new: {answer.reason}")
+        return answer
+
+    @property
+    def _follow(self) -> bool:
+        return self.rules.options.redirects == "follow"
+
+    async def compare(self, old: Answer, new: Answer | Failure) -> Compared:
+        if isinstance(new, Failure):
+            findings = Findings()
+            kind = Kind.BODY if new.kind == "broken" else Kind.CONNECTION
+            path = "$" if new.kind == "broken" else "status"
+            findings.add(kind, path, f"answered {old.status}", ABSENT, message=f"new: {new.reason}")
+            return Compared(findings)
+        return await self._compared(old, new, self.rounds.origins(self.rules), self.rules)
+
+    async def old_against_old(self, one: Answer, other: Answer) -> Findings:
+        """Under the same rules, but nothing that matches here makes a rule a used one."""
+        origins = self.rounds.origins(self.rules)
+        alike = Origins(old=origins.old, new=origins.old, scheme=origins.scheme)
+        return (await self._compared(one, other, alike, Rules(self.rules.options))).findings
+
+    async def _compared(self, old: Answer, new: Answer, origins: Origins, rules: Rules) -> Compared:
+        asked = Asked(self.request.method, self.request.path)
+        terms = Terms(rules, origins, Budget(COMPARE_TIMEOUT_S))
+        if len(old.body) + len(new.body) <= INLINE_BYTES or old.body == new.body:
+            return compare_answers(old, new, asked, terms)
+        try:
+            return await asyncio.to_thread(compare_answers, old, new, asked, terms)
+        finally:
+            terms.budget.stop()
+
+
+def _confirmed(first: Findings, second: Findings, noise: set[Matter]) -> Findings:
+    """What both looks show and old alone does not; the rest of what is no noise, as a warning."""
+    told = Findings()
+    told.merge(first.only({key for key in first.keys & second.keys if key.matter not in noise}))
+    for look, other in ((first, second), (second, first)):
+        for key in look.keys - other.keys:
+            if key.matter in noise or key.level is Level.NOTE:
+                continue
+            _add_passing(told, look, key)
+    return told
+
+
+def _add_passing(told: Findings, look: Findings, key: Key) -> None:
+    tally = look.tallies[key]
+    seen = Findings({key: tally})
+    if _new_failed(key, tally.samples[0].new):
+        tally.message = f"{tally.message + '; ' if tally.message else ''}not every time it was asked"
+        told.merge(seen)
+        return
+    tally.message, tally.cure = "seen once, gone when asked again: new may not answer the same every time", ""
+    told.merge(seen.at_most(Level.WARN))
+
+
+def _new_failed(key: Key, new: object) -> bool:
+    if key.kind is Kind.STATUS:
+        return isinstance(new, int) and new >= _SERVER_ERROR
+    return key.kind is Kind.CONNECTION or (key.kind is Kind.BODY and new is ABSENT)
