@@ -7,9 +7,16 @@ from cutover.cli.options import Cli, common
 
 @common
 def command(cli: Cli) -> None:
-    """Find every mistake in the plan, offline."""
-    loaded = cli.options().load()
+    """Find every mistake in the plan, offline; say what its nginx cannot do."""
+    import asyncio  # noqa: PLC0415 - start-up time
+
+    from cutover.engine.losses import losses  # noqa: PLC0415 - start-up time
+
+    options = cli.options()
+    loaded = options.load()
     plan = loaded.plan
+    notes = asyncio.run(losses(options, plan))
     steps = sum(len(steps) for steps in plan.phases.values())
     text = f"{cli.plan_file}: no mistakes; plan {plan.name}, {len(plan.phases)} phases, {steps} steps"
-    cli.show({"plan": plan.name, "hash": loaded.hash, "mistakes": [], "phases": list(plan.phases)}, text)
+    data = {"plan": plan.name, "hash": loaded.hash, "mistakes": [], "notes": notes, "phases": list(plan.phases)}
+    cli.show(data, "\n".join([text, *(f"note: {note}" for note in notes)]))

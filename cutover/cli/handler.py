@@ -77,7 +77,7 @@ def _log(error: Exception) -> str:
 
 def _print(stream: object, text: str) -> None:
     try:
-        print(text, file=stream, flush=True)  # type: ignore[call-overload]  # noqa: T201
+        print(text, file=stream, flush=True)  # type: ignore[call-overload]
     except OSError:
         _silence()
 
@@ -95,5 +95,3 @@ def _leave(code: int) -> None:
     except OSError:
         _silence()
     sys.exit(code)
-
-

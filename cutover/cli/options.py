@@ -55,6 +55,11 @@ class Cli:
         self.sinks.append(sink)
         return sink
 
+    def close(self) -> None:
+        """Show what is still to be shown, before anything else is said."""
+        for sink in self.sinks:
+            sink.close()
+
     def say(self, text: str) -> None:
         """A line for people: on standard output, or on standard error where that is kept for JSON."""
         print(redact(text), file=sys.stderr if self.json else sys.stdout)
@@ -74,13 +79,17 @@ class Cli:
             raise UsageError(f"cannot ask without a terminal: {question}", "give --yes to answer yes")
         return typer.confirm(question, err=True)
 
+    def close(self) -> None:
+        """End what shows events; what follows is printed below it."""
+        for sink in self.sinks:
+            sink.close()
+
     def work(self, work: Coroutine[Any, Any, Session]) -> None:
         """Run a command that works on a run, showing what happens."""
         try:
             session = asyncio.run(work)
         finally:
-            for sink in self.sinks:
-                sink.close()
+            self.close()
         for problem in session.problems:
             print(redact(f"warning: {problem}"), file=sys.stderr)  # noqa: T201
 
@@ -117,7 +126,11 @@ def common(command: Callable[..., T]) -> Callable[..., T]:
     @functools.wraps(command)
     def with_options(**given: Any) -> T:
         mine = {name: given.pop(name) for name in _COMMON}
-        return command(resolve(**mine), **given)
+        cli = resolve(**mine)
+        try:
+            return command(cli, **given)
+        finally:
+            cli.close()
 
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[1:]

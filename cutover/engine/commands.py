@@ -7,13 +7,13 @@ from collections.abc import Callable
 from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
+from cutover.engine.gates import evaluate_all
 from cutover.engine.opening import Options, work_on, work_on_wreck
-from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phase, run_phases
+from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phases
 from cutover.engine.rollback import roll_back
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
 from cutover.engine.steps import early_gates
-from cutover.engine.gates import evaluate_all
 from cutover.errors import CheckFailedError, UsageError, WaitingError
 from cutover.plan.step import Gate, Step
 from cutover.proxy import emergency
@@ -105,8 +105,7 @@ async def rollback(options: Options, *, reason: str, force: bool) -> Session:
     async def work(session: Session) -> None:
         if not session.state.open and session.state.outcome != "done":
             session.open_run(session.state.weight, [])
-        old_url = emergency.old_url(session.folder)
-        await finish(roll_back(session, reason, automatic=False, force=force, old_url=old_url))
+        await finish(roll_back(session, reason, automatic=False, force=force))
 
     return await work_on_wreck(options, "rollback", work)
 
@@ -121,7 +120,7 @@ async def abort(options: Options, *, reason: str, ask: Ask) -> Session:
         weight = session.state.weight if live.weight is None else live.weight
         if weight and not ask(f"traffic stays at weight {weight}, watched by nobody. Abort all the same?"):
             raise UsageError("not aborted", "`cutover rollback` brings traffic back and ends the run")
-        session.emit(e.RunEnded("aborted", weight))
+        session.emit(e.RunEnded("aborted", weight, reason=reason))
 
     return await work_on_wreck(options, "abort", work)
 
@@ -171,7 +170,7 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
         session.emit(e.ProxyReady(live.weight, live.revision))
         if fresh and follows and live.weight:
             await shift_to(session, 0)
-    await emergency.write(session.proxy, session.folder, session.plan.backends.old.url)
+    await emergency.write(session.proxy, session.folder)
     _keep_plan(session)
 
 

@@ -40,7 +40,7 @@ class StepContext:
     def weight(self) -> int:
         return self.session.state.weight
 
-    def progress(self, text: str) -> None:
+    def progress(self, text: str, /) -> None:
         self.session.emit(e.StepProgressed(self.phase, self.index, text))
 
     def target(self, name: BackendName) -> Target:

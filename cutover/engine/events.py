@@ -218,6 +218,7 @@ class DriftFound(Event):
 class ForcedPast(Event):
     obstacle: str
     reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -276,19 +277,47 @@ class RunEnded(Event):
     outcome: str
     weight: int | None
     settled: bool = False
+    reason: str = ""
 
 
 EVENTS: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
-        RunOpened, RunContinued, CommandStarted, CommandEnded, LockTakenOver, ProxyReady,
-        PhaseStarted, PhasePassed, PhaseFailed, PhaseSkipped,
-        StepStarted, StepProgressed, StepRetried, StepPassed, StepFailed, StepSkipped, GateEvaluated,
-        HoldStarted, HoldEnded, ShiftIntended, ShiftVerified, ShiftFailed, DriftFound, ForcedPast,
-        ApprovalRequested, Approved, RunPaused, RunResumed, RunInterrupted,
-        RollbackStarted, RolledBack, RollbackFailed, RunEnded,
+        RunOpened,
+        RunContinued,
+        CommandStarted,
+        CommandEnded,
+        LockTakenOver,
+        ProxyReady,
+        PhaseStarted,
+        PhasePassed,
+        PhaseFailed,
+        PhaseSkipped,
+        StepStarted,
+        StepProgressed,
+        StepRetried,
+        StepPassed,
+        StepFailed,
+        StepSkipped,
+        GateEvaluated,
+        HoldStarted,
+        HoldEnded,
+        ShiftIntended,
+        ShiftVerified,
+        ShiftFailed,
+        DriftFound,
+        ForcedPast,
+        ApprovalRequested,
+        Approved,
+        RunPaused,
+        RunResumed,
+        RunInterrupted,
+        RollbackStarted,
+        RolledBack,
+        RollbackFailed,
+        RunEnded,
     )
-}  # fmt: skip
+}
 
 
 def encode(event: Event) -> tuple[str, dict[str, Any]]:

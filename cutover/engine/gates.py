@@ -50,24 +50,29 @@ async def evaluate_all(
             if result.verdict is Verdict.FAIL or (final and result.verdict is Verdict.UNKNOWN):
                 raise StepFailedError(
                     f"gate {gate.title!r} at weight {session.state.weight}: {result.verdict}: {result.summary}",
-                    result.verdict, gate.on_fail,
-                )  # fmt: skip
+                    result.verdict,
+                    gate.on_fail,
+                )
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _evaluate(
-    session: Session, where: tuple[str, int], ctx: CheckContext, gate: Gate
-) -> tuple[Gate, Result]:
+async def _evaluate(session: Session, where: tuple[str, int], ctx: CheckContext, gate: Gate) -> tuple[Gate, Result]:
     started = time.monotonic()
     result = await measure(gate, ctx)
     session.emit(
         e.GateEvaluated(
-            phase=where[0], index=where[1], gate=gate.title, verdict=result.verdict, summary=result.summary,
-            weight=session.state.weight, seconds=time.monotonic() - started, figures=result.figures,
-        )  # fmt: skip
+            phase=where[0],
+            index=where[1],
+            gate=gate.title,
+            verdict=result.verdict,
+            summary=result.summary,
+            weight=session.state.weight,
+            seconds=time.monotonic() - started,
+            figures=result.figures,
+        )
     )
     return gate, result
 

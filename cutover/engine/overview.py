@@ -57,17 +57,15 @@ def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | 
     """The command that makes sense now."""
     if loaded is None:
         return "cutover check"
-    if now in {"running", "holding"}:
-        return "cutover status --watch"
-    if now == "waiting":
-        return "cutover approve" if state.asks_approval else "cutover resume"
     if now == "idle" and state.run:
         return _next_phase(state, loaded)
+    if now == "waiting":
+        return "cutover approve" if state.asks_approval else "cutover resume"
     if now == "done":
         return None if state.settled else "cutover cleanup"
     if now == "failed" and state.rolling_back:
         return "cutover rollback"
-    return "cutover run"
+    return "cutover status --watch" if now in {"running", "holding"} else "cutover run"
 
 
 def _next_phase(state: RunState, loaded: LoadedPlan) -> str:
@@ -82,9 +80,13 @@ def told_holder(holder: Holder | None) -> dict[str, Any] | None:
     if holder is None:
         return None
     return {
-        "pid": holder.pid, "host": holder.host, "user": holder.user, "command": holder.command,
-        "since": iso(holder.since), "folder": holder.folder,
-    }  # fmt: skip
+        "pid": holder.pid,
+        "host": holder.host,
+        "user": holder.user,
+        "command": holder.command,
+        "since": iso(holder.since),
+        "folder": holder.folder,
+    }
 
 
 def iso(seconds: float) -> str | None:
@@ -121,7 +123,9 @@ async def _live(options: Options, loaded: LoadedPlan | None, folder: StateFolder
 
 def _proxy(options: Options, loaded: LoadedPlan | None, folder: StateFolder | None) -> Proxy:
     if loaded is not None:
-        return open_proxy(ProxySpec.of(loaded.plan), folder or options.state_folder(loaded.plan.name), options.templates)
+        return open_proxy(
+            ProxySpec.of(loaded.plan), folder or options.state_folder(loaded.plan.name), options.templates
+        )
     if folder is None:
         raise CutoverError("the plan does not load and no run has left its settings")
     return emergency.load(folder)

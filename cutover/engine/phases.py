@@ -67,7 +67,8 @@ async def settle(session: Session) -> None:
     """New-only for good: nothing that gets lost or restarted can send anyone to a backend that is gone."""
     if session.state.weight != FULL_WEIGHT:
         raise CheckFailedError(
-            f"cleanup needs all traffic on new, and it is at weight {session.state.weight}", "run `cutover promote` first"
+            f"cleanup needs all traffic on new, and it is at weight {session.state.weight}",
+            "run `cutover promote` first",
         )
     await shift_to(session, FULL_WEIGHT, settle=True)
 

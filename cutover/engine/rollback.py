@@ -19,17 +19,16 @@ OLD_TIMEOUT_S = 3.0
 SERVER_ERROR = 500
 
 
-async def roll_back(session: Session, reason: str, *, automatic: bool, force: bool = False, old_url: str = "") -> None:
+async def roll_back(session: Session, reason: str, *, automatic: bool, force: bool = False) -> None:
     """Weight 0, verified, then the ``rollback`` phase, then the end of the run.
 
     Raises ``UnsafeError`` when old does not answer (unless ``force``) or weight 0 could not be verified;
     ``CheckFailedError`` when only the steps of the ``rollback`` phase failed.
     """
     session.last_resort = True
-    session.go_on_without_store()
     session.emit(e.RollbackStarted(reason, automatic))
     if not force:
-        await _require_old(session, old_url)
+        await _require_old(session)
     await _to_zero(session)
     failures = await _rollback_phase(session)
     session.emit(e.RunEnded("rolled_back", 0))
@@ -40,8 +39,8 @@ async def roll_back(session: Session, reason: str, *, automatic: bool, force: bo
         )
 
 
-async def _require_old(session: Session, old_url: str) -> None:
-    url, path = _old_health(session, old_url)
+async def _require_old(session: Session) -> None:
+    url, path = _old_health(session)
     if not url:
         return
     problem = await asyncio.to_thread(_ask, url, path)
@@ -52,10 +51,10 @@ async def _require_old(session: Session, old_url: str) -> None:
     raise UnsafeError(message, "bring old back and run `cutover rollback`, or `cutover rollback --force` all the same")
 
 
-def _old_health(session: Session, old_url: str) -> tuple[str, str | None]:
+def _old_health(session: Session) -> tuple[str, str | None]:
     """Where old is asked: the path of the plan's first ``http`` check of old, else its port alone."""
     if session.loaded is None:
-        return old_url, None
+        return session.proxy.spec.old_url, None
     plan = session.loaded.plan
     for steps in plan.phases.values():
         for step in steps:
@@ -91,9 +90,11 @@ async def _to_zero(session: Session) -> None:
         raise UnsafeError(f"traffic could not be brought back to old: {error.message}", error.hint) from error
     session.emit(
         e.RolledBack(
-            revision=changed.live.revision, from_weight=before, seconds=time.monotonic() - started,
+            revision=changed.live.revision,
+            from_weight=before,
+            seconds=time.monotonic() - started,
             draining=changed.draining,
-        )  # fmt: skip
+        )
     )
 
 

@@ -23,7 +23,8 @@ from cutover.journal.base import Journal, Recorded
 from cutover.paths import StateFolder
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
-from cutover.proxy.base import Intent, Live, Proxy
+from cutover.proxy import NginxProxy
+from cutover.proxy.base import Intent, Live
 from cutover.redact import redact_data
 
 
@@ -62,7 +63,7 @@ class Session:
     name: str
     journal: Journal
     folder: StateFolder
-    proxy: Proxy
+    proxy: NginxProxy
     loaded: LoadedPlan | None
     epoch: int | None
     command: str

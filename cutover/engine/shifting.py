@@ -6,6 +6,7 @@ from cutover.engine import events as e
 from cutover.engine.failures import DriftError
 from cutover.engine.session import Session
 from cutover.errors import CheckFailedError, ProxyError, UnsafeError
+from cutover.journal import identity
 from cutover.proxy.base import Changed, Intent
 
 VALIDATE_PHASE = "validate"
@@ -35,9 +36,12 @@ async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Ch
         raise
     session.emit(
         e.ShiftVerified(
-            weight=weight, revision=changed.live.revision, from_weight=before,
-            timings=changed.timings, draining=changed.draining,
-        )  # fmt: skip
+            weight=weight,
+            revision=changed.live.revision,
+            from_weight=before,
+            timings=changed.timings,
+            draining=changed.draining,
+        )
     )
     return changed
 
@@ -65,7 +69,7 @@ def require_validated(session: Session) -> None:
         else "validate has not passed in this run"
     )
     if session.force_reason is not None:
-        session.emit(e.ForcedPast(obstacle, session.force_reason))
+        session.emit(e.ForcedPast(obstacle, session.force_reason, identity.user()))
         return
     raise CheckFailedError(
         f"{obstacle}; traffic stays at weight {session.state.weight}",

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - the handlers of a fold share one signature
 """A run's state: the fold of its events, and nothing else."""
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class RunState:
     step: int | None = None
     step_title: str | None = None
     weight: int = 0
+    highest: int = 0
+    """The highest weight that was live in this run."""
     revision: str | None = None
     step_base: int | None = None
     """The weight before the step under way."""
@@ -81,7 +84,8 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     """One more event. Events of unknown kinds change nothing but the time."""
     event = e.decode(recorded)
     state = replace(state, run=recorded.run, updated_at=recorded.at)
-    return state if event is None else _apply(event, state, recorded)
+    after = state if event is None else _apply(event, state, recorded)
+    return replace(after, highest=after.weight) if after.weight > after.highest else after
 
 
 def dump(state: RunState) -> dict[str, Any]:
@@ -101,9 +105,17 @@ def _apply(event: e.Event, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.RunOpened, state: RunState, recorded: Recorded) -> RunState:
     return RunState(
-        run=recorded.run, status="running", plan_hash=event.plan_hash, plan_file=event.plan_file,
-        phases=tuple(event.phases), weight=event.weight, new_servers=tuple(event.new_servers), scope=tuple(event.scope), opened_at=recorded.at, updated_at=recorded.at,
-    )  # fmt: skip
+        run=recorded.run,
+        status="running",
+        plan_hash=event.plan_hash,
+        plan_file=event.plan_file,
+        phases=tuple(event.phases),
+        weight=event.weight,
+        new_servers=tuple(event.new_servers),
+        scope=tuple(event.scope),
+        opened_at=recorded.at,
+        updated_at=recorded.at,
+    )
 
 
 @_apply.register
@@ -137,9 +149,16 @@ def _(event: e.PhaseStarted, state: RunState, recorded: Recorded) -> RunState:
     again = state.phase == event.phase and state.plan_hash == event.plan_hash
     kept = {k: v for k, v in state.done_steps.items() if again or v.startswith("once:") or _phase_of(k) != event.phase}
     return replace(
-        state, status="running", phase=event.phase, step=None, step_title=None, plan_hash=event.plan_hash,
-        passed=passed, done_steps=kept, outcome=None,
-    )  # fmt: skip
+        state,
+        status="running",
+        phase=event.phase,
+        step=None,
+        step_title=None,
+        plan_hash=event.plan_hash,
+        passed=passed,
+        done_steps=kept,
+        outcome=None,
+    )
 
 
 def _phase_of(step: str) -> str:
@@ -150,9 +169,13 @@ def _phase_of(step: str) -> str:
 def _(event: e.PhasePassed, state: RunState, recorded: Recorded) -> RunState:
     kept = {k: v for k, v in state.done_steps.items() if v.startswith("once:") or _phase_of(k) != event.phase}
     return replace(
-        state, passed={**state.passed, event.phase: event.plan_hash}, done_steps=kept, step=None, step_title=None,
+        state,
+        passed={**state.passed, event.phase: event.plan_hash},
+        done_steps=kept,
+        step=None,
+        step_title=None,
         last_error=None,
-    )  # fmt: skip
+    )
 
 
 @_apply.register
@@ -165,18 +188,26 @@ def _(event: e.PhaseFailed, state: RunState, recorded: Recorded) -> RunState:
 def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
     once = f"{step_id(event.phase, event.index)}/{event.key}" if event.once else ""
     return replace(
-        state, status="running", phase=event.phase, step=event.index, step_title=event.title,
-        step_base=state.weight, once_started=once,
-    )  # fmt: skip
+        state,
+        status="running",
+        phase=event.phase,
+        step=event.index,
+        step_title=event.title,
+        step_base=state.weight,
+        once_started=once,
+    )
 
 
 @_apply.register
 def _(event: e.StepPassed, state: RunState, recorded: Recorded) -> RunState:
     key = f"once:{event.key}" if event.once else event.key
     return replace(
-        state, done_steps={**state.done_steps, step_id(event.phase, event.index): key}, once_started="", step_base=None,
+        state,
+        done_steps={**state.done_steps, step_id(event.phase, event.index): key},
+        once_started="",
+        step_base=None,
         hold=None,
-    )  # fmt: skip
+    )
 
 
 @_apply.register
@@ -231,9 +262,13 @@ def _(event: e.Approved, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.RunPaused, state: RunState, recorded: Recorded) -> RunState:
     return replace(
-        state, status="waiting", waiting_for=event.reason, asks_approval=False,
-        last_error=event.reason, hold=None,
-    )  # fmt: skip
+        state,
+        status="waiting",
+        waiting_for=event.reason,
+        asks_approval=False,
+        last_error=event.reason,
+        hold=None,
+    )
 
 
 @_apply.register
@@ -246,6 +281,8 @@ def _(event: e.RunResumed, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.RunInterrupted, state: RunState, recorded: Recorded) -> RunState:
+    if state.outcome is not None:
+        return state
     return replace(state, status="interrupted", last_error=f"interrupted by {event.signal}", hold=None)
 
 
@@ -267,6 +304,14 @@ def _(event: e.RollbackFailed, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.RunEnded, state: RunState, recorded: Recorded) -> RunState:
     return replace(
-        state, status=event.outcome, outcome=event.outcome, settled=event.settled, pending=None, step=None,
-        step_title=None, rolling_back="", waiting_for="", hold=None,
-    )  # fmt: skip
+        state,
+        status=event.outcome,
+        outcome=event.outcome,
+        settled=event.settled,
+        pending=None,
+        step=None,
+        step_title=None,
+        rolling_back="",
+        waiting_for="",
+        hold=None,
+    )

@@ -48,18 +48,24 @@ async def run_step(session: Session, phase: str, index: int, step: Step) -> None
     except CutoverError as error:
         if error.exit_code != EXIT_FAILED:
             raise
-        failure = StepFailedError(error.message)
-        failure.hint = error.hint
-        _fail(session, phase, index, failure, started)
-        raise failure from error
+        failed = StepFailedError(error.message)
+        failed.hint = error.hint
+        _fail(session, phase, index, failed, started)
+        raise failed from error
     except asyncio.CancelledError:
         await _stop_in_the_middle(session, step)
         raise
     session.emit(
         e.StepPassed(
-            phase=phase, index=index, key=key, summary=summary, seconds=time.monotonic() - started,
-            figures=result.figures if result else {}, artifacts=_keep(ctx, result), once=once,
-        )  # fmt: skip
+            phase=phase,
+            index=index,
+            key=key,
+            summary=summary,
+            seconds=time.monotonic() - started,
+            figures=result.figures if result else {},
+            artifacts=_keep(ctx, result),
+            once=once,
+        )
     )
 
 
@@ -123,9 +129,12 @@ async def _check(session: Session, ctx: StepContext, step: Step) -> Result:
 def _fail(session: Session, phase: str, index: int, failure: StepFailedError, started: float) -> None:
     session.emit(
         e.StepFailed(
-            phase=phase, index=index, verdict=failure.verdict, summary=failure.message,
+            phase=phase,
+            index=index,
+            verdict=failure.verdict,
+            summary=failure.message,
             seconds=time.monotonic() - started,
-        )  # fmt: skip
+        )
     )
 
 
@@ -135,9 +144,11 @@ def _keep(ctx: StepContext, result: Result | None) -> str:
         return ""
     name = f"steps/{ctx.phase}-{ctx.index + 1}/result.json"
     data: Mapping[str, Any] = {
-        "verdict": result.verdict, "summary": result.summary, "figures": dict(result.figures),
+        "verdict": result.verdict,
+        "summary": result.summary,
+        "figures": dict(result.figures),
         "details": dict(result.details),
-    }  # fmt: skip
+    }
     ctx.session.artifacts_note(ctx.session.artifacts.write_json(name, data))
     return name
 
@@ -151,5 +162,3 @@ async def _stop_in_the_middle(session: Session, step: Step) -> None:
         await recover(session)
         if base is not None and session.state.weight != base:
             await shift_to(session, base)
-
-

