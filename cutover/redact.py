@@ -8,35 +8,62 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any, TypeVar
 
 MASK = "***"
 MIN_SECRET_LENGTH = 6
 
-_ESCAPES = {"\n": "n", "\r": "r", "\t": "t"}
+_ALSO = {
+    " ": (r"\+",),
+    "\n": (r"\\{1,8}n", r"\r?\n[ \t]{0,80}"),
+    "\b": (r"\\{1,8}b",),
+    "\f": (r"\\{1,8}f",),
+    "\r": (r"\\{1,8}r",),
+    "\t": (r"\\{1,8}t",),
+}
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Secret:
+    """A secret's pattern, and strings of which one must be in a text before the pattern is worth trying."""
+
+    text: str
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def of(cls, text: str) -> _Secret:
+        cores = _base64_cores(text.encode(errors="surrogatepass"))
+        plain = max(re.findall(r"[A-Za-z0-9]*", text), key=len)
+        # A digit beside the core may hold some of the secret's bits.
+        patterns = [_as_escaped(text), *(rf"[\w+/-]?{re.escape(core)}[\w+/-]?" for core in cores)]
+        return cls(text, (plain, *cores), re.compile("|".join(patterns)))
+
+    def masked(self, text: str) -> str:
+        return self.pattern.sub(MASK, text) if any(hint in text for hint in self.hints) else text
 
 
 class Redactor:
     """Replaces registered secrets, in the spellings in which they could appear, by ``***``."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._secrets: dict[str, _Secret] = {}
 
     def add(self, secret: str) -> None:
         """Register a secret, and the lines of one that has several; under six characters they are too common."""
         parts = {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}
-        new = {part for part in parts if len(part) >= MIN_SECRET_LENGTH} - self._secrets
-        if new:
-            self._secrets |= new
-            longest_first = sorted(self._secrets, key=lambda s: (-len(s), s))
-            self._pattern = re.compile("|".join(alternative for s in longest_first for alternative in _alternatives(s)))
+        new = {part: _Secret.of(part) for part in parts if len(part) >= MIN_SECRET_LENGTH and part not in self._secrets}
+        # The longest first: it may contain another.
+        self._secrets = dict(sorted({**self._secrets, **new}.items(), key=lambda item: -len(item[0])))
 
     def text(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        for secret in self._secrets.values():
+            text = secret.masked(text)
+        return text
 
     def data(self, value: T, *, exact: frozenset[str] = frozenset()) -> T:
         """Redact every string, keys included, of JSON-like data; what stands under a key in ``exact`` stays."""
@@ -57,49 +84,49 @@ class Redactor:
         return value
 
 
-def _alternatives(secret: str) -> list[str]:
-    """Regular expressions: the secret with each of its characters as is or escaped, and as a part of base64."""
-    encoded = [rf"[\w+/-]*{core}[\w+/-]*={{0,2}}" for core in _base64_cores(secret.encode(errors="surrogatepass"))]
-    return ["".join(map(_character, secret)), *encoded]
+def _as_escaped(secret: str) -> str:
+    return "".join(map(_spelled, re.findall(r"\\+|[^\\]", secret)))
 
 
-def _character(char: str) -> str:
-    """One character as itself, percent-encoded (more than once), and as JSON, Python and HTML escape it."""
-    if char.isascii() and char.isalnum():
-        return char
-    percent = "".join(f"%(?:25)*{_hex(byte)}" for byte in char.encode(errors="surrogatepass"))
-    units = char.encode("utf-16-be", errors="surrogatepass")
-    unicode = "".join(rf"\\+u{''.join(map(_hex, units[i : i + 2]))}" for i in range(0, len(units), 2))
-    spellings = [percent, unicode, re.escape(escape(char)), f"&#(?:{ord(char)}|[xX]0*{_hex_text(f'{ord(char):x}')});"]
-    if ord(char) <= 0xFF:  # noqa: PLR2004 - the last that \xNN can say
-        spellings.append(rf"\\+x{_hex(ord(char))}")
-    if char in _ESCAPES:
-        spellings.append(rf"\\+{_ESCAPES[char]}")
-    if char == "\n":
-        spellings.append(r"\r?\n[ \t]*")
-    if char == " ":
-        spellings.append(r"\+")
-    plain = r"\\+" if char == "\\" else rf"\\*{re.escape(char)}"
-    return f"(?:{'|'.join([*spellings, plain])})"
+def _spelled(part: str) -> str:
+    """One character, or a run of backslashes, as itself and as URLs, JSON, Python and HTML escape it, repeatedly.
+
+    Every repetition is bounded, and no two that follow each other match the same: the time is linear in the text.
+    """
+    if part.isascii() and part.isalnum():
+        return part
+    if part.startswith("\\"):
+        return rf"(?:\\{{{len(part)},{8 * len(part)}}}|{_percent(part)})"
+    units = part.encode("utf-16-be", errors="surrogatepass")
+    unicode = "".join(rf"\\{{1,8}}u{_hex(units[i : i + 2])}" for i in range(0, len(units), 2))
+    unicode += rf"|\\{{1,8}}U{_any_case(f'{ord(part):08x}')}"
+    html = f"&#(?:{ord(part)}|[xX]0{{0,4}}{_any_case(f'{ord(part):x}')});"
+    spellings = [_percent(part), unicode, html, re.escape(escape(part)), rf"\\{{0,8}}{re.escape(part)}"]
+    if ord(part) <= 0xFF:  # noqa: PLR2004 - the last that \xNN can say
+        spellings.append(rf"\\{{1,8}}x{_any_case(f'{ord(part):02x}')}")
+    return f"(?:{'|'.join([*spellings, *_ALSO.get(part, ())])})"
 
 
-def _base64_cores(secret: bytes) -> list[str]:
-    """What base64 makes of a secret whatever stands around it: one core for each of the three alignments."""
-    cores = []
+def _percent(text: str) -> str:
+    return "".join(f"%(?:25){{0,4}}{_hex(bytes([byte]))}" for byte in text.encode(errors="surrogatepass"))
+
+
+def _base64_cores(secret: bytes) -> set[str]:
+    """Say what base64 makes of a secret whatever stands around it: a core for each alignment, in both alphabets."""
+    cores = set()
     for before in range(3):
-        digits = base64.b64encode(b"\0" * before + secret).decode().rstrip("=")
         # Digits that share bits with a neighbour differ with it.
-        first = -(-before * 8 // 6)
-        last = (before + len(secret)) * 8 // 6
-        cores.append("".join({"+": "[+-]", "/": "[/_]"}.get(digit, digit) for digit in digits[first:last]))
+        first, last = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            cores.add(encode(b"\0" * before + secret).decode()[first:last])
     return cores
 
 
-def _hex(byte: int) -> str:
-    return _hex_text(f"{byte:02x}")
+def _hex(data: bytes) -> str:
+    return _any_case(data.hex())
 
 
-def _hex_text(digits: str) -> str:
+def _any_case(digits: str) -> str:
     return "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in digits)
 
 

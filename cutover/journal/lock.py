@@ -39,7 +39,7 @@ _TAKE = f"""
 class PlanLock:
     """The lock of a plan. ``command`` is how others are told of us.
 
-    ``epoch`` is for ``append``; ``took_over`` is whose lock was ended: that of a holder who is gone, or (``steal``) of a
+    ``epoch`` is for ``append``; ``took_over`` is whose lock was ended: of a holder who is gone, or (``steal``) of a
     living one.
     """
 

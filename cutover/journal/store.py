@@ -19,6 +19,7 @@ NETWORK_FILE_SYSTEMS = re.compile(
     r"9p|afs|beegfs|ceph|cifs|davfs|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs|smb3|smbfs"
     r"|fuse\.(ceph|davfs|gcsfuse|glusterfs|goofys|mfs|rclone|s3fs|smb|ssh).*"
 )
+MOUNTS = Path("/proc/self/mounts")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
@@ -43,9 +44,9 @@ def locate(store: str | None, plan: str) -> Location:
     return Location(path / JOURNAL_NAME, StateFolder(path / plan))
 
 
-def refuse_network(file: Path) -> None:
+def refuse_network(file: Path, mounts: Path = MOUNTS) -> None:
     """Raise ``UsageError`` where the file lies, or would lie, on a network file system."""
-    kind = file_system(file)
+    kind = file_system(file, mounts)
     if NETWORK_FILE_SYSTEMS.fullmatch(kind):
         raise UsageError(
             f"{file} is on a network file system ({kind}), where SQLite's locks do not hold",
@@ -53,7 +54,7 @@ def refuse_network(file: Path) -> None:
         )
 
 
-def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+def file_system(path: Path, mounts: Path = MOUNTS) -> str:
     """The type of the file system that holds a path, which need not exist; empty where the system doesn't tell."""
     if not mounts.exists():
         return ""
