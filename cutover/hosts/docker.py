@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from cutover.errors import ProxyError
 from cutover.hosts import docker_files, docker_logs, docker_test
 from cutover.hosts.base import Tested, Workers
 from cutover.hosts.docker_engine import EXEC_TIMEOUT_S, NO_PROGRAM, DockerContainer, Ran, cure, execute, require_running
+from cutover.hosts.docker_mounts import follow, stat
 from cutover.hosts.nginx_conf import main_value, parse_version, worker_state
 from cutover.plan.model import Docker
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-_MASTER = "nginx: master process"
+_SEARCH_BY_OTHERS = 0o001
 _USUAL_ERROR_LOG = "/var/log/nginx/error.log"
 
 
@@ -32,7 +35,9 @@ class DockerHost:
         return await self._container.call(lambda c: c.status == "running" and _master(c) is not None)
 
     async def start(self) -> None:
-        """A container is not ours to start."""
+        """Raise unless it is up: a container is not ours to start."""
+        if await self.running():
+            return
         name = self._settings.container
         status, hint = await self._container.call(lambda c: (c.status, cure(c)))
         if status == "running":
@@ -40,7 +45,8 @@ class DockerHost:
         raise ProxyError(f"container {name} is {status}", hint=hint)
 
     async def stop(self) -> None:
-        """Nothing was started, so there is nothing to stop."""
+        name = self._settings.container
+        raise ProxyError(f"container {name} is not cutover's to stop", hint=f"docker stop {name}")
 
     async def version(self) -> tuple[int, int, int]:
         def asked(container: Container) -> tuple[int, int, int]:
@@ -66,7 +72,11 @@ class DockerHost:
         await self._container.call(lambda c: docker_files.remove(c, path))
 
     async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:
-        await self._container.call(lambda c: docker_files.write_tree(c, folder, files), limit_s=EXEC_TIMEOUT_S)
+        def written(container: Container) -> None:
+            docker_files.write_tree(container, folder, files)
+            _check_reach(container, folder)
+
+        await self._container.call(written, limit_s=EXEC_TIMEOUT_S)
 
     async def link(self, path: str, target: str) -> None:
         await self._container.call(lambda c: docker_files.link(c, path, target))
@@ -81,8 +91,8 @@ class DockerHost:
         await self._container.call_running(self._reload, limit_s=EXEC_TIMEOUT_S)
 
     async def workers(self) -> Workers:
-        titles = await self._container.call_running(_processes)
-        states = {pid: worker_state(title) for pid, title in titles.items()}
+        processes = await self._container.call_running(_processes)
+        states = {process.pid: worker_state(process.title) for process in processes}
         return Workers(
             active=frozenset(pid for pid, state in states.items() if state == "active"),
             draining=frozenset(pid for pid, state in states.items() if state == "draining"),
@@ -107,7 +117,7 @@ class DockerHost:
                 f"no nginx master runs in container {container.name}",
                 hint=f"docker top {container.name}; docker logs {container.name}",
             )
-        if master == container.attrs["State"]["Pid"]:
+        if master.pid == container.attrs["State"]["Pid"]:
             container.kill("HUP")
             return
         ran = self._nginx(container, "-c", self._settings.conf, "-s", "reload")
@@ -133,12 +143,45 @@ class DockerHost:
         return known
 
 
-def _processes(container: Container) -> dict[int, str]:
-    """Titles by process id, as the engine's machine counts them, whatever columns its ``ps`` has."""
+@dataclass(frozen=True)
+class _Process:
+    """``user`` is a name or a number, as the ``ps`` of the engine's machine has it."""
+
+    pid: int
+    user: str
+    title: str
+
+    @property
+    def is_master(self) -> bool:
+        return self.title.startswith("nginx: master process")
+
+    @property
+    def is_root(self) -> bool:
+        return self.user in {"root", "0"}
+
+
+def _processes(container: Container) -> list[_Process]:
+    """The container's processes, with their ids on the engine's machine; user first and title last, as ``ps -ef``."""
     listed = container.top()
-    pid, title = listed["Titles"].index("PID"), len(listed["Titles"]) - 1
-    return {int(row[pid]): row[title] for row in listed["Processes"] or ()}
+    pid = listed["Titles"].index("PID")
+    return [_Process(int(row[pid]), row[0], row[-1]) for row in listed["Processes"] or ()]
 
 
-def _master(container: Container) -> int | None:
-    return next((pid for pid, title in _processes(container).items() if title.startswith(_MASTER)), None)
+def _master(container: Container) -> _Process | None:
+    return next((process for process in _processes(container) if process.is_master), None)
+
+
+def _check_reach(container: Container, folder: str) -> None:
+    """Raise if workers that are not root may not search a folder above: they would see no file and send all to old."""
+    if container.status != "running":
+        return
+    processes = _processes(container)
+    if not any(p.is_master and p.is_root for p in processes) or all(p.is_root for p in processes):
+        return
+    for above in reversed(PurePosixPath(folder, "file").parents):
+        entry = stat(container, follow(container, str(above)))
+        if entry is not None and not entry.mode & _SEARCH_BY_OTHERS:
+            raise ProxyError(
+                f"the workers in container {container.name} may not enter {above}: they could not see the switch files",
+                hint=f"chmod o+x {above} in the container, or set proxy.split.dir to a folder that they reach",
+            )

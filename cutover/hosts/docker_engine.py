@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -97,6 +98,7 @@ class DockerContainer:
         with self._connecting:
             if self._client is None:
                 self._client = connect()
+                weakref.finalize(self, self._client.close)
             return self._client
 
 

@@ -28,7 +28,7 @@ _NGINX = "/usr/sbin/nginx"
 _FOLDERS = ("etc/nginx/conf.d", "run", "var/run", "var/cache/nginx", "var/lib/nginx", "var/log/nginx", "tmp")
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n",
-    "etc/group": "root:x:0:\nnobody:x:65534:\nnogroup:x:65534:\n",
+    "etc/group": "root:x:0:\nusers:x:100:\nnobody:x:65534:\nnogroup:x:65534:\n",
     "etc/nginx/mime.types": "types {\n    text/html html;\n    application/json json;\n}\n",
     "etc/nginx/nginx.conf": """\
 user nobody nogroup;

@@ -69,7 +69,8 @@ def run(engine: DockerClient, image: str) -> Iterator[Run]:
         name = options.pop("name", None) or f"cutover-test-{secrets.token_hex(4)}"
         names.append(name)
         settings = {"image": image, "name": name, "detach": True, "network_mode": "host", "stop_signal": "SIGKILL"}
-        return engine.containers.run(**{**settings, **options})
+        container: Container = engine.containers.run(**{**settings, **options})
+        return container
 
     yield start
     for name in names:
