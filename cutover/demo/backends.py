@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 TOKEN_ENV = "CUTOVER_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 AUDITOR = "user-63"  # signs in to compare; traffic never does anything as this user
 READY_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 3.0
+STOP_TIMEOUT_S = 2.0
 LOG_TAIL_BYTES = 2000
 NEEDED = ("fastapi", "django", "rest_framework", "uvicorn")
 

@@ -24,6 +24,7 @@ DEFAULT_CLIENTS = 40
 DEFAULT_RATE_RPS = 350.0
 REQUEST_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = REQUEST_TIMEOUT_S + 1
+UNTIL_TIMEOUT_S = 30.0
 KEPT_FAILURES = 1000
 FIRST_MARK = "start"
 # A backend says which side it is to those alone who send the first header: everybody else gets equal answers.
@@ -108,6 +109,7 @@ class Traffic:
         self._seconds: dict[int, Second] = {}
         self._segments = [Segment(mark=FIRST_MARK)]
         self._stopping = asyncio.Event()
+        self._counted = asyncio.Condition()
         self._began = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -119,36 +121,53 @@ class Traffic:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            for task in self._tasks:
+                task.cancel()
         await self.stop()
 
     async def stop(self) -> None:
         """Let every client finish its request; raises what a client raised, which is a defect."""
         self._stopping.set()
-        self._segments[-1].seconds = self._now() - self._segments[-1].began
+        self._segments[-1].seconds = self.seconds() - self._segments[-1].began
         done, late = await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S) if self._tasks else (set(), set())
         self._tasks = []
         for task in late:
             task.cancel()
         for task in done:
-            task.result()
+            if not task.cancelled():
+                task.result()
 
     def mark(self, name: str) -> None:
         """What is sent from now on belongs to this mark."""
-        now = self._now()
+        now = self.seconds()
         self._segments[-1].seconds = now - self._segments[-1].began
         self._segments.append(Segment(mark=name, began=now))
 
     def table(self) -> list[Segment]:
         """A row for each mark, in order; a row of no requests is left out."""
         if not self._stopping.is_set():
-            self._segments[-1].seconds = self._now() - self._segments[-1].began
+            self._segments[-1].seconds = self.seconds() - self._segments[-1].began
         return [segment for segment in self._segments if segment.requests]
 
     def per_second(self) -> list[Second]:
         return [self._seconds[at] for at in sorted(self._seconds)]
 
-    def _now(self) -> float:
+    def seconds(self) -> float:
+        """Since traffic began."""
         return time.monotonic() - self._began
+
+    async def until(self, requests: int) -> None:
+        """Return when so many requests have ended."""
+        await self._until(lambda: self.total.requests >= requests)
+
+    async def until_failed(self, requests: int) -> None:
+        """Return when so many requests have failed."""
+        await self._until(lambda: self.total.failed >= requests)
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        async with self._counted:
+            await asyncio.wait_for(self._counted.wait_for(reached), UNTIL_TIMEOUT_S)
 
     async def _client(self, number: int) -> None:
         import aiohttp  # noqa: PLC0415 - start-up time
@@ -192,16 +211,18 @@ class Traffic:
             reason, content = f"no answer within {REQUEST_TIMEOUT_S:g}s", {}
         except (aiohttp.ClientError, OSError) as error:
             reason, content = _lost(error), {}
-        self._count(segment, ask, side, reason)
+        await self._count(segment, ask, side, reason)
         return content
 
-    def _count(self, segment: Segment, ask: Ask, side: str | None, reason: str | None) -> None:
-        now = self._now()
+    async def _count(self, segment: Segment, ask: Ask, side: str | None, reason: str | None) -> None:
+        now = self.seconds()
         second = self._seconds.setdefault(int(now), Second(at=int(now)))
         for tally in (self.total, segment, second):
             tally.count(side, reason)
         if reason is not None and len(self.failures) < KEPT_FAILURES:
             self.failures.append(Failure(now, segment.mark, reason, f"{ask.method} {ask.path}", side))
+        async with self._counted:
+            self._counted.notify_all()
 
 
 def _lost(error: Exception) -> str:
