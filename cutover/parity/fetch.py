@@ -64,7 +64,8 @@ class Side:
         async with (
             session,
             httpx.AsyncClient(
-                transport=AiohttpTransport(client=session, trust_env=False),
+                # The session's connector verifies certificates; the transport's own context is never used.
+                transport=AiohttpTransport(client=session, verify=False, trust_env=False),
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 follow_redirects=False,
                 trust_env=False,
