@@ -66,6 +66,7 @@ class Cli:
 
     def show(self, data: Any, text: str) -> None:
         """An answer: as JSON where that was asked, else as text."""
+        self.close()
         if self.json:
             print(json.dumps(redact_data(data), indent=2, default=str))  # noqa: T201
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,13 +26,14 @@ Shown = tuple[Recorded, e.Event, RunState]
 
 
 class Console:
-    """Hands events to its views. Never raises; ``on_lost`` is called once, from another thread, when the reader of an
-    outlet has gone, and nothing is shown from then on.
+    """Hands events to its views, which are made with the first event. Never raises; ``on_lost`` is called once, from
+    another thread, when the reader of an outlet has gone, and nothing is shown from then on.
     """
 
-    def __init__(self, views: Sequence[View], narrator: Narrator) -> None:
+    def __init__(self, views: Callable[[], Sequence[View]], narrator: Narrator) -> None:
         self.on_lost: Callable[[], None] = lambda: None
-        self._views = views
+        self._make_views = views
+        self._views: Sequence[View] = ()
         self._narrator = narrator
         self._queue: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -68,6 +70,7 @@ class Console:
 
     def _work(self) -> None:
         try:
+            self._views = self._make_views()
             try:
                 self._serve()
             finally:
@@ -80,19 +83,25 @@ class Console:
         self._silent = True
 
     def _serve(self) -> None:
+        next_tick = time.monotonic()
         while True:
             try:
-                item = self._queue.get(timeout=TICK_S)
+                item = self._queue.get(timeout=max(0.0, next_tick - time.monotonic()))
             except queue.Empty:
-                if any(view.outlet.is_lost() for view in self._views):
-                    raise BrokenPipeError from None
-                for view in self._views:
-                    view.tick()
+                self._tick()
+                next_tick = time.monotonic() + TICK_S
                 continue
             if item is None:
                 return
             for view in self._views:
                 view.show(*item)
+
+    def _tick(self) -> None:
+        """A lost reader is noticed also while there is nothing to write."""
+        if any(view.outlet.is_lost() for view in self._views):
+            raise BrokenPipeError
+        for view in self._views:
+            view.tick()
 
     def _fail(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError) and error.errno not in LOST:

@@ -179,7 +179,8 @@ def _(event: e.DriftFound, _state: RunState) -> str:
 
 @_told.register
 def _(event: e.ForcedPast, _state: RunState) -> str:
-    return f"FORCED past: {event.obstacle}; reason given: {event.reason}"
+    who = f" by {event.by}" if event.by else ""
+    return f"FORCED{who} past: {event.obstacle}; reason given: {event.reason}"
 
 
 @_told.register
@@ -226,4 +227,5 @@ def _(event: e.RollbackFailed, _state: RunState) -> str:
 
 @_told.register
 def _(event: e.RunEnded, _state: RunState) -> str:
-    return f"{outcome(event)}: {stands(event.weight)}" + (", for good" if event.settled else "")
+    why = f"; {event.reason}" if event.reason else ""
+    return f"{outcome(event)}: {stands(event.weight)}" + (", for good" if event.settled else "") + why

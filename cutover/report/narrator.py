@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 from cutover.engine import events as e
 from cutover.engine.state import RunState
 from cutover.report.lines import one_line, told
-
-
-def clock(at: float) -> str:
-    """``HH:MM:SS``, local time."""
-    return f"{datetime.fromtimestamp(at).astimezone():%H:%M:%S}"
 
 
 class Narrator:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Protocol
 
 from cutover.engine import events as e
 from cutover.engine.state import RunState
 from cutover.journal.base import Recorded
 from cutover.redact import redact_data
-from cutover.report.narrator import Narrator, clock
+from cutover.report.narrator import Narrator
 from cutover.report.outlet import Outlet
+from cutover.report.times import clock, iso
 
 
 class View(Protocol):
@@ -67,6 +67,5 @@ class NdjsonView:
 
 
 def as_json(recorded: Recorded) -> dict[str, object]:
-    at = datetime.fromtimestamp(recorded.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    head = {"seq": recorded.seq, "at": at, "run": recorded.run, "event": recorded.kind}
+    head = {"seq": recorded.seq, "at": iso(recorded.at), "run": recorded.run, "event": recorded.kind}
     return redact_data({**head, **recorded.data})

@@ -1,0 +1,140 @@
+"""The plan of the work as text: what ``cutover plan`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cutover.plan.units import format_duration
+from cutover.report.lines import HASH_LENGTH, one_line, stands
+
+Outline = Mapping[str, Any]
+
+SHOWN_REQUESTS = 5
+COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
+PLAIN = "\x1b[0m"
+FAILURES = {
+    "stop": "the run stops; traffic has not moved",
+    "rollback": "all traffic goes back to old, verified, and the run ends",
+    "pause": "the run pauses for a person; traffic stays where it is",
+    "continue": "it is noted, and the run goes on",
+}
+
+
+def text(outline: Outline, *, color: bool) -> str:
+    lines = [*_header(outline)]
+    for phase in outline["phases"]:
+        lines += ["", *_phase(phase)]
+    lines += ["", *_total(outline), "", *_change(outline["change"], color=color)]
+    for loss in outline["losses"]:
+        lines += ["", f"Note: {one_line(loss)}"]
+    if outline["losses_unknown"] and outline["losses_unknown"] != outline["change"]["reason"]:
+        lines += ["", f"Note: nginx was not asked what it can do: {one_line(outline['losses_unknown'])}"]
+    return "\n".join(lines)
+
+
+def _header(outline: Outline) -> Iterator[str]:
+    about = f": {one_line(outline['description'])}" if outline["description"] else ""
+    yield f"Plan {outline['plan']}{about}"
+    yield f"  from {outline['plan_file']}, version {outline['plan_hash'][:HASH_LENGTH]}"
+    proxy = outline["proxy"]
+    yield f"  clients reach the proxy at {proxy['url']} ({proxy['control']} nginx); traffic is split by {proxy['by']}"
+    run = outline["run"]
+    if run is None:
+        yield "  no run is open: `cutover run` opens one, with all traffic on old"
+    else:
+        yield f"  run {run['run']} is open ({run['status']}): {stands(run['weight'])}; `cutover run` goes on with it"
+
+
+def _phase(phase: Outline) -> Iterator[str]:
+    name = phase["phase"]
+    if phase["passed"]:
+        yield f"Phase {name}: passed in the open run; it will not run again"
+        return
+    least = f", at least {format_duration(phase['least_seconds'])}" if phase["least_seconds"] else ""
+    when = " (only after traffic is back on old)" if name == "rollback" else ""
+    yield f"Phase {name}{when}{least}"
+    if name == "cleanup":
+        yield "  first makes new permanent in the proxy's configuration, without old, verified"
+    for step in phase["steps"]:
+        yield from _step(step)
+    if not phase["steps"] and name != "cleanup":
+        yield "  no steps"
+
+
+def _step(step: Outline) -> Iterator[str]:
+    least = f" [at least {format_duration(step['least_seconds'])}]" if step["least_seconds"] else ""
+    yield one_line(f"  {step['number']}. {step['title']}{least}")
+    yield from (f"       {one_line(line)}" for line in _sentences(step))
+
+
+def _sentences(step: Outline) -> Iterator[str]:
+    if step["title"] != f"{step['type']}: {step['summary']}":
+        yield f"{step['type']}: {step['summary']}"
+    yield from _asks(step)
+    yield from _weights(step)
+    for gate in step["gates"]:
+        yield from _gate(gate, step["every_s"])
+    if step["kind"] == "action" and step["once"]:
+        yield "changes something of yours; it is not run a second time in one run"
+    if retry := step["retry"]:
+        yield f"tried again every {format_duration(retry['every_s'])} for up to {format_duration(retry['for_s'])}"
+    if step["timeout_s"] is not None:
+        yield f"given up after {format_duration(step['timeout_s'])}"
+    yield f"if it fails: {FAILURES[step['on_fail']]}"
+
+
+def _asks(step: Outline) -> Iterator[str]:
+    requests: Sequence[str] = step["requests"]
+    if requests:
+        more = f", and {len(requests) - SHOWN_REQUESTS} more" if len(requests) > SHOWN_REQUESTS else ""
+        yield f"asks {', '.join(requests[:SHOWN_REQUESTS])}{more}"
+    if step["thresholds"]:
+        yield f"passes while {', '.join(step['thresholds'])}"
+
+
+def _weights(step: Outline) -> Iterator[str]:
+    weights: Sequence[int] = step["weights"]
+    if not weights:
+        if step["type"] == "shift":
+            yield "changes nothing: traffic is beyond these weights already"
+        return
+    way = " -> ".join(f"{w} %" for w in [step["from_weight"], *weights])
+    hold = f", each held for {format_duration(step['hold_s'])}" if step["hold_s"] else ""
+    yield f"changes the weight {way}, each change verified{hold}"
+
+
+def _gate(gate: Outline, every: float | None) -> Iterator[str]:
+    interval = f" every {format_duration(every)}" if every else ""
+    consequence = "" if gate["on_fail"] is None else f"; if it fails: {FAILURES[gate['on_fail']]}"
+    yield f"gate{interval}: {gate['title']}{consequence}"
+    yield from (f"  {line}" for line in _asks(gate))
+
+
+def _total(outline: Outline) -> Iterator[str]:
+    ahead = [p for p in outline["phases"] if not p["passed"] and p["phase"] != "rollback"]
+    steps = sum(len(phase["steps"]) for phase in ahead)
+    phases = f"{len(ahead)} phase{'' if len(ahead) == 1 else 's'}, {steps} step{'' if steps == 1 else 's'}"
+    least = format_duration(outline["least_seconds"]) if outline["least_seconds"] else "no time to speak of"
+    yield f"In all: {phases}, at least {least}."
+
+
+def _change(change: Outline, *, color: bool) -> Iterator[str]:
+    whole = "for good, new alone" if change["settled"] else f"for weight {change['weight']} %"
+    if change["reason"] is not None:
+        yield f"The proxy could not be asked what is live: {one_line(change['reason'])}"
+    if change["switch_dir"] is not None:
+        yield f"Weights change by a link in {change['switch_dir']}; the configuration is the same for all of them."
+    if not change["diff"]:
+        nothing = "stays as it is" if change["asked"] else "could not be rendered"
+        yield f"The proxy's configuration {change['path']} {whole} {nothing}."
+        return
+    yield f"The change to {change['path']}, {whole} (revision {change['revision']}):"
+    yield ""
+    for line in change["diff"].splitlines():
+        yield _coloured(one_line(line)) if color else one_line(line)
+
+
+def _coloured(line: str) -> str:
+    colour = COLOURS.get(line[:1], "")
+    return f"{colour}{line}{PLAIN}" if colour else line
