@@ -60,7 +60,7 @@ class Host(Protocol):
         ...
 
     async def test(self, path: str, text: str | None) -> Tested:
-        """``nginx -t`` over a scratch copy of the whole configuration in which ``path`` has ``text`` (None: is absent)."""
+        """``nginx -t`` over a scratch copy of it all, in which ``path`` has ``text`` (None: is absent)."""
         ...
 
     async def reload(self) -> None:

@@ -70,7 +70,7 @@ class Files(Protocol):
         ...
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match, as glob(3) would say."""
+        """The paths that match a pattern of the shell."""
         ...
 
     def real(self, path: str) -> str:

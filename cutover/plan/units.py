@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -76,4 +76,8 @@ Duration = Annotated[
     BeforeValidator(_duration, json_schema_input_type=str),
 ]
 Percentage = Annotated[float, BeforeValidator(parse_percentage, json_schema_input_type=str)]
-Size = Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str)]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size, json_schema_input_type=str),
+    PlainSerializer(lambda size: f"{size}b", return_type=str, when_used="json"),
+]

@@ -58,11 +58,13 @@ Progress = Callable[[str], Awaitable[None] | None]
 
 
 class Proxy(Protocol):
-    """Renders, applies, reads back and verifies. Raises ``ProxyError`` when traffic is where it was, ``UnsafeError``
-    when that could not be verified."""
+    """Renders, applies, reads back and verifies.
+
+    Raises ``ProxyError`` when traffic is where it was, ``UnsafeError`` when that could not be verified.
+    """
 
     async def ensure(self, guard: Guard) -> Live:
-        """The proxy is up (a managed one is started) and runs a configuration of this plan: weight 0 if none is live."""
+        """The proxy is up (a managed one is started) and runs this plan's configuration: weight 0 if none is live."""
         ...
 
     async def render(self, weight: int, *, settled: bool = False) -> Rendered:

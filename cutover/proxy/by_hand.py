@@ -1,0 +1,55 @@
+"""What a person types when cutover could not."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from shlex import quote
+
+from cutover.plan.model import Docker, Local
+from cutover.proxy import switch
+from cutover.proxy.spec import ProxySpec
+
+
+def spare_path(config: str) -> str:
+    """The file of weight 0 that lies ready; a leading dot keeps it out of every ``include`` with a ``*``."""
+    path = PurePosixPath(config)
+    return str(path.with_name(f".{path.name}.cutover-w0"))
+
+
+def commands(spec: ProxySpec, weight: int, config: str | None = None) -> list[str]:
+    """Shell commands that bring a weight about, in their order. ``config``: the file, for a managed nginx."""
+    config = config or spec.proxy.config or "cutover.conf"
+    lines = []
+    if spec.by_client:
+        lines += _link(spec, weight)
+    control = spec.proxy.control
+    if control.docker is not None:
+        return [*lines, *_in_container(control.docker, config, weight)]
+    if weight == 0:
+        lines.append(f"mv {quote(spare_path(config))} {quote(config)}")
+    else:
+        lines.append(f"cutover render --weight {weight} > {quote(config)}")
+    return [*lines, *_reload(control.local, config)]
+
+
+def _link(spec: ProxySpec, weight: int) -> list[str]:
+    container = spec.proxy.control.docker
+    run = f"docker exec {container.container} " if container else ""
+    if weight == 0:
+        return [f"{run}rm -f {quote(spec.link)}"]
+    return [f"{run}ln -sfn {switch.folder(weight)} {quote(spec.link)}"]
+
+
+def _in_container(docker: Docker, config: str, weight: int) -> list[str]:
+    run = f"docker exec {docker.container}"
+    if weight == 0:
+        put = f"{run} cp {quote(spare_path(config))} {quote(config)}"
+    else:
+        put = f"cutover render --weight {weight} | docker exec -i {docker.container} tee {quote(config)}"
+    return [put, f"{run} {docker.binary} -t -c {quote(docker.conf)}", f"docker kill -s HUP {docker.container}"]
+
+
+def _reload(local: Local | None, config: str) -> list[str]:
+    if local is None:
+        return [f"kill -HUP $(cat {quote(str(PurePosixPath(config).with_name('nginx.pid')))})"]
+    return [f"{local.binary} -t -c {quote(local.conf)}", f"kill -HUP $(cat {quote(local.pid_file)})"]
