@@ -185,10 +185,13 @@ async def _kill_group(process: Process) -> None:
         _signal_group(process.pid, signal.SIGTERM)
         with suppress(TimeoutError):
             async with asyncio.timeout(TERM_GRACE_S):
-                while process.returncode is None or _signal_group(process.pid, 0):
+                while process.returncode is None or _signal_group(process.pid, 0):  # noqa: ASYNC110 - no event says so
                     await asyncio.sleep(POLL_S)
     finally:
         _signal_group(process.pid, signal.SIGKILL)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(TERM_GRACE_S):
+            await process.wait()
 
 
 def _signal_group(leader: int, number: int) -> bool:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import BackendName, Check, CheckContext, Result
+from cutover.checks.diff import Diff
 from cutover.checks.http import Status
 from cutover.load.order import ImpossibleError, Order
 from cutover.load.prepare import order as order_for
@@ -158,15 +159,15 @@ class Load(Check):
     def _asked(self, ctx: CheckContext) -> list[LoadRequest]:
         if self.asked is not None:
             return self.asked
-        lines = [
-            line
-            for steps in ctx.plan.phases.values()
-            for step in steps
-            if step.type == "diff" and isinstance(step.settings, Check)
-            for line in step.settings.requests()
-        ]
-        requests = [LoadRequest.model_validate(line) for line in dict.fromkeys(lines)]
-        return [request for request in requests if request.safe] or [LoadRequest(path="/")]
+        found: dict[str, LoadRequest] = {}
+        for diff in (step.settings for steps in ctx.plan.phases.values() for step in steps):
+            if isinstance(diff, Diff):
+                for request in filter(lambda one: one.safe, diff.all_requests()):
+                    headers = {**diff.headers, **request.headers}
+                    found.setdefault(
+                        f"{request} {headers}", LoadRequest(method=request.method, path=request.path, headers=headers)
+                    )
+        return list(found.values()) or [LoadRequest(path="/")]
 
     def _teller(self, ctx: CheckContext, backend: BackendName) -> Callable[[str], None]:
         prefix = f"{backend}: " if self.against_old else ""

@@ -59,7 +59,7 @@ class Client(asyncio.BufferedProtocol):
             self.fail("protocol", f"not an HTTP/1 answer: {error}")
             return
         if self._ends:
-            if self._ends != self._begins:
+            if self._begins != 1 or self._ends != 1:
                 self.fail("protocol", "more than one answer to one request")
             else:
                 self._finish()
