@@ -166,11 +166,11 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
     if not _needs_proxy(session, scope):
         return
     live = await session.proxy.ensure(session.guard)
-    if fresh or state.revision is None:
+    if fresh or session.state.revision is None or session.state.pending is not None:
         session.emit(e.ProxyReady(live.weight, live.revision))
         if fresh and follows and live.weight:
             await shift_to(session, 0)
-    await emergency.write(session.proxy, session.folder)
+    await emergency.write(session.proxy, session.folder, session.plan.backends.old.url)
     _keep_plan(session)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cutover.checks.base import Check
@@ -11,14 +12,28 @@ from cutover.engine.opening import Options
 from cutover.engine.phases import CLEANUP_PHASE, FULL_WEIGHT
 from cutover.engine.session import last_state
 from cutover.engine.state import RunState
-from cutover.errors import CutoverError
+from cutover.errors import ProxyError
+from cutover.hosts.nginx_conf import log_folder
 from cutover.journal import open_journal
 from cutover.plan import LoadedPlan
-from cutover.plan.model import ROLLBACK_PHASE
+from cutover.plan.model import ROLLBACK_PHASE, Plan
 from cutover.plan.step import Step
 from cutover.proxy import NginxProxy, ProxySpec, open_proxy
+from cutover.proxy.base import Live
+from cutover.proxy.render import HAS_KEEPALIVE_MIN_TIMEOUT, Facts, render, render_include
 
+# What is rendered for where nginx can't be asked: one that lacks nothing.
+ASSUMED_VERSION = HAS_KEEPALIVE_MIN_TIMEOUT
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the proxy said, or ``reason`` why it could not be asked; ``facts`` are then those of a recent nginx."""
+
+    facts: Facts
+    live: Live
+    reason: str | None = None
 
 
 async def outline(options: Options) -> Json:
@@ -27,38 +42,82 @@ async def outline(options: Options) -> Json:
     plan = loaded.plan
     journal = open_journal(options.store, plan.name, create=False)
     last = last_state(journal, plan.name) if journal is not None else RunState()
-    state = last if last.open else RunState()
     proxy = open_proxy(ProxySpec.of(plan), options.state_folder(plan.name), options.templates)
+    asked = await _ask(proxy)
+    complete = last.outcome == "done" and all(last.passed_under(p, loaded.hash) for p in plan.forward_phases)
+    state = last if last.open or complete else RunState(weight=_found(plan, last, asked.live))
     phases = list(_phases(loaded, state))
     ahead = [phase for phase in phases if not phase["passed"] and phase["phase"] != ROLLBACK_PHASE]
-    losses, no_losses = await _losses(proxy)
+    change = await _change(proxy, asked, ahead, state)
     return {
         "plan": plan.name,
         "description": plan.description,
         "plan_file": str(loaded.file),
         "plan_hash": loaded.hash,
-        "run": {"run": state.run, "weight": state.weight, "status": state.status} if state.open else None,
+        "run": _run(last, complete=complete) if last.run else None,
         "proxy": {"url": plan.proxy.url, "control": plan.proxy.control.kind, "by": plan.proxy.split.by},
+        "live": asdict(asked.live),
         "phases": phases,
         "least_seconds": sum(phase["least_seconds"] for phase in ahead),
-        "change": await _change(proxy, ahead, state),
-        "losses": losses,
-        "losses_unknown": no_losses,
+        "change": change,
+        "diff": "\n".join(file["diff"] for file in change["files"] if file["diff"]),
+        "losses": await proxy.losses() if asked.reason is None else [],
     }
 
 
 async def rendering(options: Options, weight: int, *, settled: bool) -> Json:
-    """The configuration for a weight: ``weight``, ``revision``, ``path``, ``text``."""
+    """The configuration for a weight: ``weight``, ``revision``, ``path``, ``text``.
+
+    ``assumed``: why the nginx could not be asked for its version, and a recent one was taken; else None.
+    """
     plan = options.load().plan
     proxy = open_proxy(ProxySpec.of(plan), options.state_folder(plan.name), options.templates)
-    rendered = await proxy.render(FULL_WEIGHT if settled else weight, settled=settled)
+    facts, reason = await _facts(proxy)
+    rendered = render(proxy.spec, FULL_WEIGHT if settled else weight, facts, settled=settled)
     return {
         "weight": rendered.weight,
         "settled": settled,
         "revision": rendered.revision,
         "path": proxy.config,
         "text": rendered.text,
+        "assumed": reason,
     }
+
+
+def _run(last: RunState, *, complete: bool) -> Json:
+    """The last run. ``complete``: all phases have passed for this very plan."""
+    return {
+        "run": last.run,
+        "weight": last.weight,
+        "status": last.status,
+        "outcome": last.outcome,
+        "complete": complete,
+    }
+
+
+def _found(plan: Plan, last: RunState, live: Live) -> int:
+    """Where a new run would find traffic: what was new for the last run may be old for this one."""
+    follows = last.outcome == "done" and set(last.new_servers) == set(plan.backends.old.servers)
+    return 0 if follows else live.weight or 0
+
+
+async def _ask(proxy: NginxProxy) -> Asked:
+    facts, reason = await _facts(proxy)
+    if reason is not None:
+        return Asked(facts, Live(None, None, reason), reason)
+    try:
+        return Asked(facts, await proxy.live())
+    except ProxyError as error:
+        return Asked(facts, Live(None, None, error.message))
+
+
+async def _facts(proxy: NginxProxy) -> tuple[Facts, str | None]:
+    """What a rendering takes from the proxy's place; else what can be assumed, and why it must be."""
+    try:
+        return await proxy.facts(), None
+    except ProxyError as error:
+        log = f"{log_folder('')}/cutover-{proxy.spec.name}.log"
+        return Facts(ASSUMED_VERSION, log, proxy.templates), error.message
 
 
 def _phases(loaded: LoadedPlan, state: RunState) -> Iterator[Json]:
@@ -126,49 +185,45 @@ def _weights(step: Step, before: int) -> list[int]:
 
 
 def _consequence(phase: str, step: Step, *, moved: bool) -> str:
-    """What a failure leads to: the step's own wish, else ``rollback`` once traffic has moved and ``stop`` before."""
+    """What a failure leads to: the step's own wish, else ``rollback`` once traffic has moved and ``stop`` before.
+
+    ``noted``: in a rollback every step is tried, and what failed is told at the end.
+    """
     if phase == ROLLBACK_PHASE:
-        return "continue"
+        return "continue" if step.on_fail == "continue" else "noted"
     return step.on_fail or ("rollback" if moved else "stop")
 
 
-async def _change(proxy: NginxProxy, ahead: list[Json], state: RunState) -> Json:
-    """The change to the proxy's configuration for the first weight that the run will set."""
+async def _change(proxy: NginxProxy, asked: Asked, ahead: list[Json], state: RunState) -> Json:
+    """The change to the proxy's files for the first weight that the run will set."""
     weights = [w for phase in ahead for step in phase["steps"] for w in step["weights"]]
     moves = [w for w in weights if w != state.weight]
-    settled = not moves and any(phase["phase"] == CLEANUP_PHASE for phase in ahead) and state.weight == FULL_WEIGHT
+    cleans = not moves and state.weight == FULL_WEIGHT and any(phase["phase"] == CLEANUP_PHASE for phase in ahead)
+    settled = cleans or state.settled
     weight = moves[0] if moves else state.weight
-    current, reason = await _current(proxy)
-    change: Json = {
+    rendered = render(proxy.spec, weight, asked.facts, settled=settled)
+    texts = {proxy.config: rendered.text}
+    if proxy.spec.proxy.server is None:
+        texts[proxy.spec.include_path(proxy.config)] = render_include(proxy.spec, asked.facts)
+    reason = asked.reason
+    files = []
+    for path, text in texts.items():
+        before = None
+        if reason is None:
+            try:
+                before = await proxy.host.read(path)
+            except ProxyError as error:
+                reason = error.message
+        files.append({"path": path, "diff": diff(before, text, path)})
+    return {
         "weight": weight,
         "settled": settled,
-        "path": proxy.config,
+        "revision": rendered.revision,
         "switch_dir": proxy.spec.switch_dir if proxy.spec.by_client else None,
-        "asked": reason is None,
         "reason": reason,
-        "revision": None,
-        "diff": "",
+        "assumed_version": ".".join(map(str, asked.facts.version)),
+        "files": files,
     }
-    try:
-        rendered = await proxy.render(weight, settled=settled)
-    except CutoverError as error:
-        return {**change, "reason": reason or error.message}
-    return {**change, "revision": rendered.revision, "diff": diff(current, rendered.text, proxy.config)}
-
-
-async def _current(proxy: NginxProxy) -> tuple[str | None, str | None]:
-    """The text that stands there, or why it could not be read."""
-    try:
-        return await proxy.current(), None
-    except CutoverError as error:
-        return None, error.message
-
-
-async def _losses(proxy: NginxProxy) -> tuple[list[str], str | None]:
-    try:
-        return await proxy.losses(), None
-    except CutoverError as error:
-        return [], error.message
 
 
 def diff(before: str | None, after: str, path: str) -> str:

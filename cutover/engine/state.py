@@ -58,6 +58,7 @@ class RunState:
     outcome: str | None = None
     settled: bool = False
     opened_at: float = 0.0
+    ended_at: float = 0.0
     updated_at: float = 0.0
 
     @property
@@ -85,6 +86,8 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     event = e.decode(recorded)
     state = replace(state, run=recorded.run, updated_at=recorded.at)
     after = state if event is None else _apply(event, state, recorded)
+    if after.outcome is not None and state.outcome is None:
+        after = replace(after, ended_at=recorded.at)
     return replace(after, highest=after.weight) if after.weight > after.highest else after
 
 
@@ -140,7 +143,8 @@ def _(event: e.CommandEnded, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.ProxyReady, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, revision=event.revision, weight=state.weight if event.weight is None else event.weight)
+    weight = state.weight if event.weight is None else event.weight
+    return replace(state, revision=event.revision, weight=weight, pending=None)
 
 
 @_apply.register

@@ -115,7 +115,7 @@ def test_json_commands_print_one_event_a_line_and_nothing_else(site: Site) -> No
     events = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds[0] == "RunOpened"
-    assert kinds.count("ShiftVerified") == 5
+    assert kinds.count("ShiftVerified") == 4
     assert events[-1]["event"] == "CommandEnded"
     assert done.stderr
 
