@@ -185,8 +185,13 @@ class Load(Check):
                 summary += f"; {one.verdict}: {one.threshold}{f' ({one.why})' if one.why else ''}"
         if limited:
             summary += "; the load generator was the limit, so times are upper bounds"
+        verdicts = [one.verdict for one in judged]
+        for name, tally in tallies.items():
+            if self.count is not None and tally.requests < self.count:
+                verdicts.append(Verdict.UNKNOWN)
+                summary += f"; only {tally.requests:,} of {self.count:,} requests to {name} within the time"
         return Result(
-            worst([one.verdict for one in judged]),
+            worst(verdicts),
             summary,
             figures=figures(new),
             details={

@@ -201,7 +201,7 @@ async def test_a_name_that_does_not_resolve_is_unknown(context: MakeContext) -> 
 
 async def test_times_are_the_backends(serving: Serving, context: MakeContext) -> None:
     port = await serving.answer(OK, delay=0.1)
-    result = await load(count=100, thresholds=["p95 <= 5s", "rps <= 40"]).run(context(new=port))
+    result = await load(count=40, thresholds=["p95 <= 5s", "rps <= 40"]).run(context(new=port))
     assert result.verdict is Verdict.PASS, result.summary
     assert 0.1 <= result.figures["p50"] < 0.2
     assert seen(result)["at_least"]["p50"] > 0.05
@@ -255,6 +255,13 @@ async def test_requests_come_from_the_plan_or_are_the_root(serving: Serving, con
     assert lines == {b"GET /a": 20, b"GET /b": 20}
     assert all(b"X-All: 2" in request for request in serving.requests)
     assert sum(b"X-Own: 1" in request for request in serving.requests) == 20
+
+
+async def test_a_count_that_was_not_reached_in_time_is_unknown(serving: Serving, context: MakeContext) -> None:
+    port = await serving.answer(OK, delay=0.05)
+    result = await load(count=1000, **{"for": "200ms"}).run(context(new=port))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "of 1,000 requests to new within the time" in result.summary
 
 
 async def test_https_is_loaded_too(
