@@ -60,7 +60,7 @@ def tree(folder: Path, files: Mapping[str, str]) -> None:
     """Make a folder with these files, readable to all, in one rename; an existing one is left alone."""
     if folder.is_dir():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    _make_open(folder.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, text in files.items():
@@ -75,6 +75,14 @@ def tree(folder: Path, files: Mapping[str, str]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         if not folder.is_dir():
             raise
+
+
+def _make_open(folder: Path) -> None:
+    """Make a folder and those missing above it, for all to search, whatever the umask."""
+    for step in [*reversed(folder.parents), folder]:
+        if not step.is_dir():
+            step.mkdir(exist_ok=True)
+            step.chmod(0o755)
 
 
 def _take_over_owner(descriptor: int, path: Path, mode: int) -> None:

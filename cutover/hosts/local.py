@@ -9,9 +9,10 @@ import os
 import re
 import shutil
 import signal
+import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -91,7 +92,7 @@ class LocalHost:
 
     async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:
         await self._files(folder, lambda: durable.tree(Path(folder), files))
-        self._check_reach(Path(folder))
+        await self._files(folder, lambda: self._check_reach(Path(folder)))
 
     async def link(self, path: str, target: str) -> None:
         await self._files(path, lambda: durable.link(Path(path), target))
@@ -125,6 +126,16 @@ class LocalHost:
     async def workers(self) -> Workers:
         master = self.master()
         return processes.nginx_workers(master) if master else Workers()
+
+    def retire(self, workers: Iterable[int]) -> None:
+        """Have workers end gracefully; for use once their successors answer.
+
+        The master does the same, but sleeps for 100 ms before. Those that have ended since it marks as such.
+        """
+        master = self.master()
+        for worker in set(processes.children(master)) & set(workers) if master else ():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(worker, signal.SIGQUIT)
 
     async def log_mark(self) -> object:
         return _mark(await self._error_log())
@@ -181,7 +192,13 @@ class LocalHost:
         return Path(build.prefix, log)
 
     def _check_reach(self, folder: Path) -> None:
-        """Raise if the workers' user may not search a folder above: they would see no file and send all to old."""
+        """Raise if others could move traffic here, or if the workers could not see the files and sent all to old."""
+        for above in (folder.parent, folder.parent.parent):
+            if stranger := _writable_by(above):
+                raise ProxyError(
+                    f"{above} {stranger}: whoever can write there moves traffic",
+                    hint="set proxy.split.dir to a folder that only you can write to",
+                )
         workers = processes.nginx_workers(master).active if (master := self.master()) else frozenset()
         for worker in sorted(workers)[:1]:
             if blocked := processes.unreachable_folder(worker, folder):
@@ -215,6 +232,18 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError:
         return None
+
+
+def _writable_by(folder: Path) -> str | None:
+    """Who but root and us may replace what is in a folder, in words that follow its name."""
+    known = folder.lstat()
+    if stat.S_ISLNK(known.st_mode):
+        return "is a symbolic link"
+    if known.st_uid not in {0, os.geteuid()}:
+        return f"belongs to user {known.st_uid}"
+    if known.st_mode & stat.S_IWOTH and not known.st_mode & stat.S_ISVTX:
+        return "is open to all"
+    return None
 
 
 def _mark(log: Path | None) -> LogMark | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from cutover.hosts.base import Host
@@ -18,6 +19,9 @@ __all__ = ["NginxProxy", "ProxySpec", "open_proxy"]
 def open_proxy(spec: ProxySpec, state: StateFolder, templates: Path | None = None) -> NginxProxy:
     """The proxy of a plan where it lives. Nothing is started or touched."""
     config = spec.proxy.config or str(state.nginx / "cutover.conf")
+    if spec.proxy.control.managed is not None and state.path != Path.home() / ".local/state/cutover" / spec.name:
+        # One plan may be tried in several states at once, each with an nginx of its own.
+        spec = spec.with_switch_dir(f"{spec.switch_dir}-{hashlib.sha256(bytes(state.path)).hexdigest()[:8]}")
     return NginxProxy(spec, _host(spec, state, templates), config, state, templates)
 
 

@@ -71,6 +71,14 @@ class ProxySpec(PlanModel):
             return f"/var/lib/cutover/{self.name}"
         return f"/var/tmp/cutover-{os.geteuid()}/{self.name}"  # noqa: S108 - ownership is checked before use
 
+    def with_switch_dir(self, default: str) -> Self:
+        """The spec with this switch folder, unless the plan names one or the split needs none."""
+        split = self.proxy.split
+        if split.by != "client" or split.dir is not None:
+            return self
+        proxy = self.proxy.model_copy(update={"split": split.model_copy(update={"dir": default})})
+        return self.model_copy(update={"proxy": proxy})
+
     @property
     def link(self) -> str:
         return f"{self.switch_dir}/current"

@@ -49,10 +49,13 @@ async def reloaded(
     before for some seconds.
     """
     deadline, look_at_log = time.monotonic() + VERIFY_TIMEOUT_S, time.monotonic() + LOOK_AT_LOG_S
-    row, seen = 0, Live(None, None)
+    row, retired = 0, False
     while True:
         seen = await status.ask(spec)
         row = row + 1 if _same(seen, wanted) else 0
+        if row and not retired and isinstance(host, LocalHost):
+            host.retire(since.workers)
+            retired = True
         if row >= ANSWERS_IN_A_ROW and await _taken_over(host, since):
             if mind_log:
                 await _refuse_emergencies(host, since)
