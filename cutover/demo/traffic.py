@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CLIENTS = 40
 # What two cores serve beside a load check. Also what faults.MAX_USER_RPS is measured against.
-DEFAULT_RATE_RPS = 350.0
+DEFAULT_RATE_RPS = 300.0
 REQUEST_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = REQUEST_TIMEOUT_S + 1
 UNTIL_TIMEOUT_S = 30.0
