@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import Check, CheckContext, Result, Target
-from cutover.parity.options import ComparedRequest, Options
+from cutover.parity.options import ComparedRequest, Options, options_of
 from cutover.parity.requests import read_requests
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Headers
@@ -98,7 +98,7 @@ class Diff(Check, Options):
         comparison = Comparison(
             old=self._side(ctx.target(self.against.old), ctx),
             new=self._side(ctx.target(self.against.new), ctx),
-            options=self,
+            options=options_of(self),
             public_url=ctx.plan.proxy.url,
             concurrency=self.concurrency,
             progress=ctx.progress,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from cutover.parity.brief import brief
 from cutover.parity.document import Budget, kind_of, same
 from cutover.parity.findings import ABSENT, Findings, Kind, Level, Record
 from cutover.parity.jsonpath import JsonPath, State, member
@@ -17,6 +18,7 @@ from cutover.parity.terms import Terms
 _ENVELOPE_LISTS = ("results", "items", "data", "records", "content")
 _LINK_NAMES = frozenset({"next", "previous", "prev", "first", "last"})
 _SHORT = 60
+_CONTAINERS = frozenset({dict, list})
 HowState = State[tuple[str, Any]]
 
 
@@ -25,7 +27,7 @@ def drop_ignored(document: Any, rules: Rules, budget: Budget) -> Any:
     if rules.ignore.found:
         rules.use(rules.ignore)
         return ABSENT
-    return _drop(document, rules.ignore, rules, budget, 0)
+    return _drop(document, rules.ignore, rules, budget, 0) if type(document) in _CONTAINERS else document
 
 
 def _drop(value: Any, state: State[JsonPath], rules: Rules, budget: Budget, depth: int) -> Any:
@@ -33,30 +35,38 @@ def _drop(value: Any, state: State[JsonPath], rules: Rules, budget: Budget, dept
         return value
     budget.spend(depth)
     if type(value) is dict:
-        kept: dict[str, Any] = {}
-        changed = False
-        for name, one in value.items():
-            below = state.name(name)
-            if below.found:
-                rules.use(below)
-                changed = True
-                continue
-            kept[name] = left = one if below.dead else _drop(one, below, rules, budget, depth + 1)
-            changed = changed or left is not one
-        return kept if changed else value
-    if type(value) is list:
-        items: list[Any] = []
-        changed = False
-        for index, one in enumerate(value):
-            below = state.item(index)
-            if below.found:
-                rules.use(below)
-                changed = True
-                continue
-            items.append(left := _drop(one, below, rules, budget, depth + 1))
-            changed = changed or left is not one
-        return items if changed else value
-    return value
+        return _drop_members(value, state, rules, budget, depth)
+    items: list[Any] = []
+    changed = False
+    for index, one in enumerate(value):
+        below = state.item(index)
+        if below.found:
+            rules.use(below)
+            changed = True
+            continue
+        left = _drop(one, below, rules, budget, depth + 1) if type(one) in _CONTAINERS else one
+        items.append(left)
+        changed = changed or left is not one
+    return items if changed else value
+
+
+def _drop_members(
+    value: dict[str, Any], state: State[JsonPath], rules: Rules, budget: Budget, depth: int
+) -> dict[str, Any]:
+    kept = value
+    known = state.names
+    for name, one in value.items():
+        below = known.get(name) or state.name(name)
+        if below.found:
+            rules.use(below)
+            kept = kept if kept is not value else value.copy()
+            del kept[name]
+        elif type(one) in _CONTAINERS and not below.dead:
+            left = _drop(one, below, rules, budget, depth + 1)
+            if left is not one:
+                kept = kept if kept is not value else value.copy()
+                kept[name] = left
+    return kept
 
 
 def holds_anything(value: Any) -> bool:
@@ -137,7 +147,7 @@ class _Walk:
             if name not in old:
                 self.absent(ABSENT, theirs, place.member(name))
         if self.findings.record is None and len(self.findings.tallies) > before:
-            self.findings.record = Record(place.where, old, new)
+            self.findings.record = Record(place.where, brief(old), brief(new))
 
     def absent(self, old: Any, new: Any, place: Place) -> None:
         if old is None or new is None:

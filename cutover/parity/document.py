@@ -117,19 +117,16 @@ def _same_kinds(old: Any, new: Any, depth: int) -> bool:
     """For what ``==`` calls equal: whether booleans stand where booleans stand."""
     if depth > MAX_DEPTH:
         raise too_deep()
-    kind = type(old)
-    pairs: Iterable[tuple[Any, Any]]
-    if kind is dict:
-        pairs = ((value, new[name]) for name, value in old.items())
-    elif kind is list:
-        pairs = zip(old, new, strict=True)
+    if type(old) is dict:
+        ours: Iterable[Any] = old.values()
+        others: Iterable[Any] = map(new.__getitem__, old)
+    elif type(old) is list:
+        ours, others = old, new
     else:
-        return (kind is bool) is (type(new) is bool)
-    for one, other in pairs:
-        if one is other:
-            continue
+        return (type(old) is bool) is (type(new) is bool)
+    for one, other in zip(ours, others, strict=True):
         kind = type(one)
-        if kind is str:
+        if kind is str or one is other:
             continue
         if kind is dict or kind is list:
             if not _same_kinds(one, other, depth + 1):

@@ -36,11 +36,10 @@ class Compared:
     findings: Findings = field(default_factory=Findings)
     used: set[tuple[str, str]] = field(default_factory=set)
     emptied: bool = False
-    bodies: tuple[Any, Any] | None = None
 
 
 def compare_answers(old: Answer, new: Answer, asked: Asked, terms: Terms) -> Compared:
-    """Raises ``NotComparableError``. ``bodies`` are the parsed documents where they were needed."""
+    """Raises ``NotComparableError``."""
     rules = terms.rules
     compared = Compared(used=rules.used)
     findings = compared.findings
@@ -110,7 +109,6 @@ def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape
             findings.add(Kind.BODY, "$", *_texts(old, new), message=f"{side}: invalid JSON: {error}")
     if findings:
         return findings
-    compared.bodies = documents["old"], documents["new"]
     if shape:
         return compare_shapes(documents["old"], documents["new"], terms)
     kept = {side: drop_ignored(document, terms.rules, terms.budget) for side, document in documents.items()}

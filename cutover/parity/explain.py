@@ -9,7 +9,6 @@ import asyncio
 from typing import Any
 
 from cutover.parity.findings import Record
-from cutover.parity.shown import plain
 
 EXPLAIN_TIMEOUT_S = 2.0
 MAX_LINES = 20
@@ -22,7 +21,7 @@ async def explain(record: Record) -> list[str]:
         return []
     try:
         async with asyncio.timeout(EXPLAIN_TIMEOUT_S):
-            return await asyncio.to_thread(_explained, plain(record.old), plain(record.new))
+            return await asyncio.to_thread(_explained, record.old, record.new)
     except TimeoutError:
         return []
 

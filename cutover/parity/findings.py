@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from cutover.parity.brief import brief
+
 MAX_SAMPLES = 5
 
 
@@ -44,7 +46,7 @@ ABSENT = _Absent()
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One place where it was seen; ``where`` has the indexes that a group's path leaves out."""
+    """One place where it was seen; ``where`` has the indexes that a group's path leaves out. Values are cut down."""
 
     where: str
     old: Any
@@ -79,7 +81,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Two paired objects that differ, to show one difference in its surroundings."""
+    """Two paired objects that differ, cut down, to show one difference in its surroundings."""
 
     where: str
     old: dict[str, Any]
@@ -110,7 +112,7 @@ class Findings:
         tally = self.tallies.setdefault(Key(kind, path, level), Tally(message=message, cure=cure))
         tally.count += count
         if len(tally.samples) < MAX_SAMPLES:
-            tally.samples.append(Sample(where or path, old, new))
+            tally.samples.append(Sample(where or path, brief(old), brief(new)))
 
     def merge(self, other: Findings, request: str = "") -> None:
         """Take in what another comparison found, its samples up to the limit."""

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Generic, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -33,13 +34,16 @@ _TOKEN = re.compile(
 _PLAIN = re.compile(_PLAIN_NAME)
 
 
-class _Any:
+class Every(Enum):
     """Every member, or every item."""
 
+    NAME = auto()
+    ITEM = auto()
 
-ANY_NAME = _Any()
-ANY_ITEM = _Any()
-Segment = str | int | _Any
+
+ANY_NAME = Every.NAME
+ANY_ITEM = Every.ITEM
+Segment = str | int | Every
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class JsonPath:
     @property
     def single(self) -> bool:
         """Whether it names at most one place."""
-        return not self.deep and not any(isinstance(s, _Any) for s in self.segments)
+        return not self.deep and not any(isinstance(s, Every) for s in self.segments)
 
     def __str__(self) -> str:
         return self.text
@@ -132,33 +136,37 @@ class _Node(Generic[T]):
 
 
 class State(Generic[T]):
-    """What the paths say about one place of a document: ``found`` ends here; ``dead`` means nothing ends below."""
+    """What the paths say about one place of a document: ``found`` ends here; ``dead`` means nothing ends below.
 
-    __slots__ = ("_any_item", "_items", "_names", "_nodes", "dead", "extra", "found")
+    ``names`` caches what ``name`` has answered, for walks that can't afford the call.
+    """
+
+    __slots__ = ("_any_item", "_indexed", "_items", "_nodes", "dead", "extra", "found", "names")
 
     def __init__(self, nodes: frozenset[_Node[T]]) -> None:
         self._nodes = nodes
-        self._names: dict[str, State[T]] = {}
+        self.names: dict[str, State[T]] = {}
         self._items: dict[int, State[T]] = {}
         self._any_item: State[T] | None = None
         self.found: tuple[T, ...] = tuple(found for node in nodes for found in node.found)
         self.dead = not any(node.steps or node.below for node in nodes)
         self.extra: Any = None
+        self._indexed = any(isinstance(step, int) for node in nodes for step in node.steps)
 
     def name(self, name: str) -> State[T]:
         if self.dead:
             return self if not self.found else _empty()
-        state = self._names.get(name)
+        state = self.names.get(name)
         if state is None:
-            if len(self._names) >= MAX_CACHED_NAMES:
-                self._names.clear()
-            state = self._names[name] = _state(self._step(name, ANY_NAME))
+            if len(self.names) >= MAX_CACHED_NAMES:
+                self.names.clear()
+            state = self.names[name] = _state(self._step(name, ANY_NAME))
         return state
 
     def item(self, index: int) -> State[T]:
         if self.dead:
             return self if not self.found else _empty()
-        if any(index in node.steps for node in self._nodes):
+        if self._indexed and any(index in node.steps for node in self._nodes):
             if index not in self._items:
                 self._items[index] = _state(self._step(index, ANY_ITEM))
             return self._items[index]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -74,7 +74,9 @@ class ComparedRequest(Request, Options):
     """A request with options of its own, which add to those of the step."""
 
 
-OptionsT = TypeVar("OptionsT", bound=Options)
+def options_of(settings: Options) -> Options:
+    """The options alone, of settings that have more to say."""
+    return Options.model_construct(**{name: getattr(settings, name) for name in Options.model_fields})
 
 
 def options_for(step: Options, request: Options) -> Options:
@@ -91,4 +93,4 @@ def options_for(step: Options, request: Options) -> Options:
             values[name] = {**theirs, **mine}
         else:
             values[name] = mine
-    return Options.model_validate(values)
+    return Options.model_construct(**values)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cutover.parity.answers import Answer, Failure
-from cutover.parity.document import Budget, NotComparableError
-from cutover.parity.exchange import Asked, Compared, compare_answers
+from cutover.parity.document import NotComparableError
+from cutover.parity.exchange import Asked, Compared
 from cutover.parity.fetch import Asker
 from cutover.parity.findings import ABSENT, Findings, Key, Kind, Level
 from cutover.parity.noise import Matter, matters
 from cutover.parity.options import ComparedRequest
 from cutover.parity.origins import Origins
 from cutover.parity.rules import Rules
-from cutover.parity.terms import Terms
+from cutover.parity.work import compare
 
-COMPARE_TIMEOUT_S = 20.0
-# Comparing bodies up to this size takes less than the event loop may be held.
-INLINE_BYTES = 32 * 1024
 _SERVER_ERROR = 500
 
 
@@ -114,14 +110,7 @@ class _Look:
         return (await self._compared(one, other, alike, Rules(self.rules.options))).findings
 
     async def _compared(self, old: Answer, new: Answer, origins: Origins, rules: Rules) -> Compared:
-        asked = Asked(self.request.method, self.request.path)
-        terms = Terms(rules, origins, Budget(COMPARE_TIMEOUT_S))
-        if len(old.body) + len(new.body) <= INLINE_BYTES or old.body == new.body:
-            return compare_answers(old, new, asked, terms)
-        try:
-            return await asyncio.to_thread(compare_answers, old, new, asked, terms)
-        finally:
-            terms.budget.stop()
+        return await compare(old, new, Asked(self.request.method, self.request.path), rules, origins)
 
 
 def _confirmed(first: Findings, second: Findings, noise: set[Matter]) -> Findings:

@@ -33,6 +33,6 @@ def compare(tmp_path: Path) -> Compare:
                     continue
                 server = side if isinstance(side, RawServer) else RawServer(side)
                 urls.append((await stack.enter_async_context(server.running())).url)
-            return await check.run(Context(urls[0], urls[1], tmp_path))  # type: ignore[arg-type]
+            return await check.run(Context(urls[0], urls[1], tmp_path))
 
     return run

@@ -139,7 +139,7 @@ async def test_cancelling_stops_at_once(compare: Compare) -> None:
         started.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(compare(stuck, stuck, timeout="30s"))
+    task = asyncio.ensure_future(compare(stuck, stuck, timeout="30s"))
     async with asyncio.timeout(10):
         await started.wait()
         task.cancel()

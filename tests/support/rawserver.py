@@ -36,9 +36,12 @@ class RawServer:
     def __init__(self, *answers: bytes | Respond) -> None:
         self.answers = list(answers)
         self.asked: list[bytes] = []
+        self.tasks: set[asyncio.Task[None]] = set()
         self.url = ""
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self.tasks.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 await self._read_body(head, reader)
@@ -49,7 +52,7 @@ class RawServer:
                     await writer.drain()
                 else:
                     await answer(head, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             return
         finally:
             writer.close()
@@ -69,6 +72,9 @@ class RawServer:
             yield self
         finally:
             server.close()
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 class _Proxy:
