@@ -26,7 +26,7 @@ TOKEN_LISTS = frozenset({
     "access-control-expose-headers", "accept-ranges", "content-language",
 })  # fmt: skip
 MAY_GROW = frozenset({
-    "vary", "access-control-allow-methods", "access-control-allow-headers", "access-control-expose-headers",
+    "vary", "allow", "access-control-allow-methods", "access-control-allow-headers", "access-control-expose-headers",
 })  # fmt: skip
 CORS_STRICT = frozenset({"access-control-allow-origin", "access-control-allow-credentials"})
 _ELSEWHERE = frozenset({"location", "content-type", "content-encoding", "set-cookie"})
@@ -125,13 +125,15 @@ def compare_content_type(old: Answer, new: Answer, findings: Findings) -> None:
                 del parameters["charset"]
     if (ours, our_parameters) == (theirs, their_parameters):
         return
-    message = "" if ours != theirs else "its parameters differ"
-    if "multipart/" in ours and ours == theirs:
+    if ours == theirs and ours.startswith("multipart/"):
         return
+    message = "" if ours != theirs else "its parameters differ"
+    # A client that goes elsewhere does not read the body of a redirect.
+    level = Level.NOTE if old.is_redirect and new.is_redirect else Level.FAIL
     one, other = (answer.values("content-type") for answer in (old, new))
     findings.add(
         Kind.HEADER, "Content-Type", one[0] if one else ABSENT, other[0] if other else ABSENT,
-        message=message, cure="ignore_headers: [Content-Type]",
+        level=level, message=message, cure="ignore_headers: [Content-Type]",
     )  # fmt: skip
 
 

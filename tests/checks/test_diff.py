@@ -142,7 +142,7 @@ async def test_no_more_requests_are_under_way_than_concurrency_says(
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        for _ in range(5):
+        for _turn in range(5):
             await asyncio.sleep(0)
         under_way -= 1
         writer.write(json_answer({"a": 1}))
