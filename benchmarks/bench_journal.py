@@ -1,4 +1,4 @@
-"""How long a run of a million events takes to open, and an event to write, beside SQLite and Python doing the same bare.
+"""How long a run of a million events takes to open, and an event to write, beside bare SQLite and a bare fsync.
 
     python benchmarks/bench_journal.py [--events 1000000]
 

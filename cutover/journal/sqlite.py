@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -52,7 +53,6 @@ _HOLDER = """
 _KEEP_SNAPSHOT = """
     INSERT INTO snapshots (plan, run, version, seq, state) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (plan, run) DO UPDATE SET version = excluded.version, seq = excluded.seq, state = excluded.state
-    WHERE excluded.version != version OR excluded.seq > seq
 """
 
 
@@ -120,11 +120,12 @@ class SqliteJournal:
                     raise PermissionError(errno.EACCES, "it or its folder cannot be written")
                 close_to_others(self.file)
             self._connection = connect(self.file, read_only=read_only)
+            self._end = weakref.finalize(self, self._connection.close)
             self._inode = self.file.stat().st_ino
 
     def close(self) -> None:
         with self._thread, in_words(self.file):
-            self._connection.close()
+            self._end()
 
     def append(
         self,

@@ -18,16 +18,17 @@ from cutover.redact import redactor
 WRITER = """
 import sys
 from cutover.journal import open_journal
-store, run, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+store, run, count, epoch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 journal = open_journal(store, "api")
 for number in range(count):
-    event = journal.append("api", run, "Counted", {"number": number, "text": "x" * (number % 5000)})
+    event = journal.append("api", run, "Counted", {"number": number, "text": "x" * (number % 5000)}, epoch=epoch)
     print(event.seq, number, flush=True)
 """
 
 
-def writer(store: str, run: str, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, store, run, str(count)], stdout=subprocess.PIPE, text=True)
+def writer(store: str, run: str, count: int, epoch: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, store, run, str(count), str(epoch)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_events_come_back_in_order_and_whole(journal: SqliteJournal) -> None:
@@ -135,8 +136,9 @@ def test_an_append_under_an_old_epoch_is_refused_with_the_name_of_the_taker(jour
 
 def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(store: str) -> None:
     acknowledged: dict[int, int] = {}
+    epoch = PlanLock(open_journal(store, "api"), "api", "cutover run").acquire()
     for kill_after in (1, 7, 40, 90, 3):
-        process = writer(store, "r1", 10_000)
+        process = writer(store, "r1", 10_000, epoch)
         assert process.stdout is not None
         for _ in range(kill_after):
             seq, number = process.stdout.readline().split()
@@ -156,7 +158,8 @@ def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(store: str) -
 
 
 def test_several_processes_append_at_once_without_a_loss(store: str) -> None:
-    writers = {run: writer(store, run, 60) for run in ("r1", "r2", "r3", "r4")}
+    epoch = PlanLock(open_journal(store, "api"), "api", "cutover run").acquire()
+    writers = {run: writer(store, run, 60, epoch) for run in ("r1", "r2", "r3", "r4")}
     for process in writers.values():
         process.communicate(timeout=60)
         assert process.returncode == 0
@@ -257,6 +260,18 @@ def test_a_full_disk_is_told_and_can_still_be_read(small_disk: Path) -> None:
     again = open_journal(str(small_disk), "api", create=False)
     assert again is not None
     assert len(list(again.events("api"))) == written > 0
+
+
+def test_a_journal_closed_in_good_order_can_be_read_on_a_full_disk(small_disk: Path) -> None:
+    journal = open_journal(str(small_disk), "api")
+    journal.append("api", "r1", "Counted", {})
+    journal.close()
+    fill(small_disk / "fill")
+    with pytest.raises(CutoverError, match="disk is full"):
+        open_journal(str(small_disk), "api")
+    read = open_journal(str(small_disk), "api", create=False)
+    assert read is not None
+    assert [event.kind for event in read.events("api")] == ["Counted"]
 
 
 def append_many(journal: SqliteJournal, count: int) -> None:
