@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from pathlib import Path
 
 from cutover.errors import CutoverError
@@ -46,7 +45,7 @@ def write_private(path: Path, text: str) -> None:
     Its folder is made if it is missing. Raises ``CutoverError``; whatever stood at ``path`` is then as it was.
     """
     make_private_folder(path.parent)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
+    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}")
     try:
         try:
             _write_through(temporary, text.encode(errors="surrogateescape"))

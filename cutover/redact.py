@@ -9,13 +9,16 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, TypeVar
 
 MASK = "***"
 MIN_SECRET_LENGTH = 6
 
 _ALSO = {
+    "&": ("&amp;",),
+    "<": ("&lt;",),
+    ">": ("&gt;",),
+    '"': ("&quot;",),
     " ": (r"\+",),
     "\n": (r"\\{1,8}n", r"\r?\n[ \t]{0,80}"),
     "\b": (r"\\{1,8}b",),
@@ -101,7 +104,7 @@ def _spelled(part: str) -> str:
     unicode = "".join(rf"\\{{1,8}}u{_hex(units[i : i + 2])}" for i in range(0, len(units), 2))
     unicode += rf"|\\{{1,8}}U{_any_case(f'{ord(part):08x}')}"
     html = f"&#(?:{ord(part)}|[xX]0{{0,4}}{_any_case(f'{ord(part):x}')});"
-    spellings = [_percent(part), unicode, html, re.escape(escape(part)), rf"\\{{0,8}}{re.escape(part)}"]
+    spellings = [_percent(part), unicode, html, rf"\\{{0,8}}{re.escape(part)}"]
     if ord(part) <= 0xFF:  # noqa: PLR2004 - the last that \xNN can say
         spellings.append(rf"\\{{1,8}}x{_any_case(f'{ord(part):02x}')}")
     return f"(?:{'|'.join([*spellings, *_ALSO.get(part, ())])})"
