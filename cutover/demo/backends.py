@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,7 +61,7 @@ class Backend:
         """Start it with a socket that listens already: no port can be taken in between."""
         with socket.create_server((HOST, 0)) as listener, log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "cutover.demo.serve", kind, str(listener.fileno()),
+                sys.executable, "-P", "-m", "cutover.demo.serve", kind, str(listener.fileno()),
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output, pass_fds=[listener.fileno()],
                 start_new_session=True, env=environment,
             )  # fmt: skip
@@ -95,18 +96,22 @@ class Backend:
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
-        if self.process.returncode is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
 
     async def stop(self) -> None:
-        if self.process.returncode is None:
-            self.process.terminate()
+        self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self.process.wait()
         except TimeoutError:
             self.kill()
             await self.process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """By its group: ``Process.send_signal`` may take the exit status away from whoever waits for it."""
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
 
 
 class Backends:
@@ -133,7 +138,10 @@ class Backends:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(create_database, Path(self._settings[DATABASE_ENV]))
-        common = {name: value for name, value in os.environ.items() if name != FAULT_ENV} | self._settings
+        # A backend finds the same packages as this process, but nothing in the folder where it happens to run.
+        packages = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        inherited = {name: value for name, value in os.environ.items() if name != FAULT_ENV}
+        common = inherited | packages | self._settings
         broken = {FAULT_ENV: self.fault.name} if self.fault else {}
         try:
             self.old = await self._start("fastapi", common)
