@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
+import aiohttp
 import pytest
 from docker.errors import NotFound
 
@@ -43,10 +43,11 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def serving(port: int, text: str) -> bool:
-    async with httpx.AsyncClient() as client:
+    async with aiohttp.ClientSession() as client:
         try:
-            return (await client.get(f"http://127.0.0.1:{port}/")).text == text
-        except httpx.TransportError:
+            async with client.get(f"http://127.0.0.1:{port}/") as answer:
+                return await answer.text() == text
+        except aiohttp.ClientError:
             return False
 
 
