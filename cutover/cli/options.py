@@ -80,11 +80,6 @@ class Cli:
             raise UsageError(f"cannot ask without a terminal: {question}", "give --yes to answer yes")
         return typer.confirm(question, err=True)
 
-    def close(self) -> None:
-        """End what shows events; what follows is printed below it."""
-        for sink in self.sinks:
-            sink.close()
-
     def work(self, work: Coroutine[Any, Any, Session]) -> None:
         """Run a command that works on a run, showing what happens."""
         try:

@@ -51,12 +51,13 @@ class Past:
         alike = [known for known in runs if run and (known.startswith(run) or known.endswith(run))]
         if len(alike) == 1:
             return alike[0]
-        close = alike or get_close_matches(run, runs, n=SUGGESTIONS) or runs[-SUGGESTIONS:]
-        words = "could be" if alike else "there are" if close == runs[-SUGGESTIONS:] else "did you mean"
-        raise UsageError(
-            f"plan {self.plan} has no run {run!r}" if not alike else f"{run!r} is more than one run",
-            f"{words} {', '.join(close[-SUGGESTIONS:])}; `cutover history` lists all",
-        )
+        if alike:
+            raise UsageError(
+                f"{run!r} could be {len(alike)} runs", f"the last ones are {', '.join(alike[-SUGGESTIONS:])}"
+            )
+        close = get_close_matches(run, runs, n=SUGGESTIONS)
+        hint = f"did you mean {', '.join(close)}?" if close else f"the last ones are {', '.join(runs[-SUGGESTIONS:])}"
+        raise UsageError(f"plan {self.plan} has no run {run!r}", f"{hint}; `cutover history` lists all")
 
 
 def past(options: Options) -> Past:

@@ -162,7 +162,7 @@ class _Book:
     @note.register
     def _(self, event: e.PhaseFailed) -> None:
         phase = self._phase(event.phase)
-        phase.outcome, phase.reason = "failed", event.reason
+        phase.outcome, phase.reason = "failed", event.reason.removeprefix(f"{event.phase}: ")
 
     @note.register
     def _(self, event: e.PhaseSkipped) -> None:
@@ -227,7 +227,7 @@ class _Book:
 
     @note.register
     def _(self, event: e.RolledBack) -> None:
-        self._stay(0, shift_s={"total": event.seconds}, draining=event.draining, note="rolled back")
+        self._stay(0, shift_s={"rollback": event.seconds}, draining=event.draining, note="rolled back")
         if self.rollbacks:
             self.rollbacks[-1]["seconds"] = event.seconds
 

@@ -22,8 +22,8 @@ def rows(states: Sequence[RunState]) -> list[dict[str, Any]]:
         {
             "run": state.run,
             "started_at": iso(state.opened_at),
-            "updated_at": iso(state.updated_at),
-            "seconds": max(0.0, state.updated_at - state.opened_at),
+            "ended_at": iso(state.ended_at) if state.outcome else None,
+            "seconds": max(0.0, (state.ended_at if state.outcome else state.updated_at) - state.opened_at),
             "outcome": state.outcome,
             "state": state.status,
             "weight": state.weight,

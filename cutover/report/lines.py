@@ -13,6 +13,9 @@ from cutover.redact import redact
 
 MARKS = {"pass": "pass", "fail": "FAIL", "unknown": "unknown"}
 HASH_LENGTH = 12
+# Stages of a shift that are timed as a part of another.
+WITHIN = {"test": "prepare"}
+UNTOLD = {"prepare"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -39,12 +42,12 @@ def stands(value: int | None) -> str:
 
 
 def timings(parts: Mapping[str, float]) -> str:
-    """``in 312ms (test 80ms, reload 5ms, verify 227ms)``; nothing where nothing was timed."""
-    total = parts.get("total", sum(parts.values()))
-    stages = ", ".join(f"{stage} {format_duration(seconds)}" for stage, seconds in parts.items() if stage != "total")
+    """``in 312ms (test 80ms, apply 5ms, verify 212ms)``; nothing where nothing was timed."""
     if not parts:
         return ""
-    return f" in {format_duration(total)}" + (f" ({stages})" if stages else "")
+    whole = {stage: seconds for stage, seconds in parts.items() if stage not in WITHIN or WITHIN[stage] not in parts}
+    stages = ", ".join(f"{stage} {format_duration(seconds)}" for stage, seconds in parts.items() if stage not in UNTOLD)
+    return f" in {format_duration(sum(whole.values()))}" + (f" ({stages})" if stages else "")
 
 
 def outcome(event: e.RunEnded) -> str:
@@ -96,7 +99,7 @@ def _(event: e.PhasePassed, _state: RunState) -> str:
 
 @_told.register
 def _(event: e.PhaseFailed, _state: RunState) -> str:
-    return f"phase {event.phase} FAILED: {event.reason}"
+    return f"phase {event.phase} FAILED: {event.reason.removeprefix(f'{event.phase}: ')}"
 
 
 @_told.register
@@ -155,8 +158,9 @@ def _(event: e.HoldEnded, _state: RunState) -> str:
 @_told.register
 def _(event: e.ShiftIntended, _state: RunState) -> str:
     by = {"client": "by client", "settled": "for good"}.get(event.mode, "by request")
-    way = f"{weight(event.from_weight)} -> {weight(event.weight)}"
-    return _step("weight", f"{way}, {by}: changing to revision {event.revision}")
+    way = "" if event.from_weight is None else f"{weight(event.from_weight)} -> "
+    change = "" if event.revision == event.from_revision else f": changing to revision {event.revision}"
+    return _step("weight", f"{way}{weight(event.weight)}, {by}{change}")
 
 
 @_told.register

@@ -14,6 +14,7 @@ SHOWN_REQUESTS = 5
 COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
 PLAIN = "\x1b[0m"
 FAILURES = {
+    "noted": "it is noted, the steps after it still run, and the command exits with 1",
     "stop": "the run stops; traffic has not moved",
     "rollback": "all traffic goes back to old, verified, and the run ends",
     "pause": "the run pauses for a person; traffic stays where it is",
@@ -28,8 +29,6 @@ def text(outline: Outline, *, color: bool) -> str:
     lines += ["", *_total(outline), "", *_change(outline["change"], color=color)]
     for loss in outline["losses"]:
         lines += ["", f"Note: {one_line(loss)}"]
-    if outline["losses_unknown"] and outline["losses_unknown"] != outline["change"]["reason"]:
-        lines += ["", f"Note: nginx was not asked what it can do: {one_line(outline['losses_unknown'])}"]
     return "\n".join(lines)
 
 
@@ -37,19 +36,29 @@ def _header(outline: Outline) -> Iterator[str]:
     about = f": {one_line(outline['description'])}" if outline["description"] else ""
     yield f"Plan {outline['plan']}{about}"
     yield f"  from {outline['plan_file']}, version {outline['plan_hash'][:HASH_LENGTH]}"
-    proxy = outline["proxy"]
+    proxy, live = outline["proxy"], outline["live"]
     yield f"  clients reach the proxy at {proxy['url']} ({proxy['control']} nginx); traffic is split by {proxy['by']}"
+    if live["weight"] is not None:
+        yield f"  live now: {stands(live['weight'])}, revision {live['revision']}"
+    elif live["reason"]:
+        yield f"  live now: not known ({one_line(live['reason'])})"
+    yield f"  {_run(outline)}"
+
+
+def _run(outline: Outline) -> str:
     run = outline["run"]
-    if run is None:
-        yield "  no run is open: `cutover run` opens one, with all traffic on old"
-    else:
-        yield f"  run {run['run']} is open ({run['status']}): {stands(run['weight'])}; `cutover run` goes on with it"
+    if run is None or (run["outcome"] is not None and not run["complete"]):
+        return "no run is open: `cutover run` opens one"
+    if run["complete"]:
+        return f"run {run['run']} of this very plan is done: `cutover run` has nothing left to do"
+    waits = "; it waits for a person: see `cutover status`" if run["status"] == "waiting" else ""
+    return f"run {run['run']} is open ({run['status']}), {stands(run['weight'])}: `cutover run` goes on with it{waits}"
 
 
 def _phase(phase: Outline) -> Iterator[str]:
     name = phase["phase"]
     if phase["passed"]:
-        yield f"Phase {name}: passed in the open run; it will not run again"
+        yield f"Phase {name}: passed in this run for this very plan; it will not run again"
         return
     least = f", at least {format_duration(phase['least_seconds'])}" if phase["least_seconds"] else ""
     when = " (only after traffic is back on old)" if name == "rollback" else ""
@@ -85,11 +94,12 @@ def _sentences(step: Outline) -> Iterator[str]:
 
 
 def _asks(step: Outline) -> Iterator[str]:
+    """What the summary does not say already."""
     requests: Sequence[str] = step["requests"]
-    if requests:
+    if any(request not in step["summary"] for request in requests):
         more = f", and {len(requests) - SHOWN_REQUESTS} more" if len(requests) > SHOWN_REQUESTS else ""
         yield f"asks {', '.join(requests[:SHOWN_REQUESTS])}{more}"
-    if step["thresholds"]:
+    if any(threshold not in step["summary"] for threshold in step["thresholds"]):
         yield f"passes while {', '.join(step['thresholds'])}"
 
 
@@ -100,8 +110,9 @@ def _weights(step: Outline) -> Iterator[str]:
             yield "changes nothing: traffic is beyond these weights already"
         return
     way = " -> ".join(f"{w} %" for w in [step["from_weight"], *weights])
-    hold = f", each held for {format_duration(step['hold_s'])}" if step["hold_s"] else ""
-    yield f"changes the weight {way}, each change verified{hold}"
+    each = "each " if len(weights) > 1 else ""
+    hold = f", {each}held for {format_duration(step['hold_s'])}" if step["hold_s"] else ""
+    yield f"changes the weight {way}, {each}verified{hold}"
 
 
 def _gate(gate: Outline, every: float | None) -> Iterator[str]:
@@ -113,6 +124,9 @@ def _gate(gate: Outline, every: float | None) -> Iterator[str]:
 
 def _total(outline: Outline) -> Iterator[str]:
     ahead = [p for p in outline["phases"] if not p["passed"] and p["phase"] != "rollback"]
+    if not ahead:
+        yield "In all: nothing left to do."
+        return
     steps = sum(len(phase["steps"]) for phase in ahead)
     phases = f"{len(ahead)} phase{'' if len(ahead) == 1 else 's'}, {steps} step{'' if steps == 1 else 's'}"
     least = format_duration(outline["least_seconds"]) if outline["least_seconds"] else "no time to speak of"
@@ -120,19 +134,21 @@ def _total(outline: Outline) -> Iterator[str]:
 
 
 def _change(change: Outline, *, color: bool) -> Iterator[str]:
-    whole = "for good, new alone" if change["settled"] else f"for weight {change['weight']} %"
     if change["reason"] is not None:
-        yield f"The proxy could not be asked what is live: {one_line(change['reason'])}"
+        yield f"The proxy could not be asked: {one_line(change['reason'])}"
+        yield f"What follows is what would be written for nginx {change['assumed_version']}, against nothing."
+        yield ""
     if change["switch_dir"] is not None:
         yield f"Weights change by a link in {change['switch_dir']}; the configuration is the same for all of them."
-    if not change["diff"]:
-        nothing = "stays as it is" if change["asked"] else "could not be rendered"
-        yield f"The proxy's configuration {change['path']} {whole} {nothing}."
-        return
-    yield f"The change to {change['path']}, {whole} (revision {change['revision']}):"
-    yield ""
-    for line in change["diff"].splitlines():
-        yield _coloured(one_line(line)) if color else one_line(line)
+    for file in change["files"]:
+        whole = "new alone, for good" if change["settled"] else f"for weight {change['weight']} %"
+        if not file["diff"]:
+            yield f"{file['path']} stays as it is, {whole}."
+            continue
+        yield f"The change to {file['path']}, {whole}:"
+        yield ""
+        for line in file["diff"].splitlines():
+            yield _coloured(one_line(line)) if color else one_line(line)
 
 
 def _coloured(line: str) -> str:

@@ -73,15 +73,17 @@ def _step(step: Account) -> Iterator[str]:
     yield f"          {step['number']}. {mark:<8} {step['title']}{took}"
     if step["summary"]:
         yield f"             {'':<8} {step['summary']}{tries}"
-    if figures := _figures(step["figures"]):
+    if set(step["figures"]) & set(METRICS) and (figures := _figures(step["figures"])):
         yield f"             {'':<8} {figures}"
 
 
 def _figures(figures: Mapping[str, float]) -> str:
+    """Those that have a unit that is known."""
+    shown = {("time" if name == "seconds" else name): value for name, value in figures.items()}
     return ", ".join(
-        f"{name} {format_duration(value) if name == 'seconds' else format_metric(name, value)}"
-        for name, value in figures.items()
-        if name in METRICS or name == "seconds"
+        f"{name} {format_duration(value) if name == 'time' else format_metric(name, value)}"
+        for name, value in shown.items()
+        if name in METRICS or name == "time"
     )
 
 
