@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import Backend, Site, free_port, stop_nginx
+from tests.support.site import Backend, Site, free_port
 
 
 @pytest.fixture
@@ -17,6 +17,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     try:
         yield made
     finally:
-        stop_nginx(made)
+        made.stop()
         old.stop()
         new.stop()

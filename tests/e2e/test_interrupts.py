@@ -116,11 +116,14 @@ def test_an_approval_lets_the_run_wait_for_a_person(site: Site) -> None:
 
 def test_a_pause_keeps_the_weight_until_somebody_resumes(site: Site) -> None:
     site.write_plan(
-        "shift:\n  - shift: {to: 50, hold: 1s, every: 100ms, gates: [{http: {backend: new, path: /health}}]}\n"
+        "shift:\n  - shift: {to: 50, hold: 3s, every: 100ms, gates: [{http: {backend: new, path: /health}}]}\n"
         "    on_fail: pause\n"
     )
+    site.cutover("proxy", "start")
     process = site.start("run")
-    site.wait_for_state("holding")
+    while "HoldStarted" not in (site.state / "journal.db-wal").read_bytes().decode(errors="replace"):
+        assert process.poll() is None
+        time.sleep(0.02)
     site.new.status = 500
     out, err = process.communicate(timeout=20)
     assert process.returncode == 4, out + err

@@ -84,6 +84,7 @@ class Site:
     new: Backend
     port: int
     environ: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def plan_file(self) -> Path:
@@ -119,10 +120,20 @@ class Site:
         return {**env, "XDG_STATE_HOME": str(self.folder / "state"), "NO_COLOR": "1", **self.environ}
 
     def start(self, *args: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "cutover", *args], cwd=self.folder, env=self.env(), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End what a test left running: commands first, then the managed nginx."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        stop_nginx(self)
 
     def cutover(self, *args: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
         process = self.start(*args)
