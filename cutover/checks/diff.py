@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -18,6 +18,10 @@ from cutover.plan.request import Headers
 from cutover.plan.thresholds import Threshold, Verdict, parse_threshold, worst
 from cutover.plan.units import Duration, Size
 
+if TYPE_CHECKING:
+    from cutover.parity.fetch import HeadersFor, Side
+
+ACCEPT = "application/json, */*;q=0.8"
 _METRICS = ("mismatches", "requests")
 SideToAsk = Literal["old", "new", "fallback", "proxy"]
 
@@ -112,18 +116,22 @@ class Diff(Check, Options):
             verdict = Verdict.UNKNOWN
         return Result(verdict, summary(report), figures, await details(report))
 
-    def _side(self, target: Target, ctx: CheckContext) -> Any:
+    def _side(self, target: Target, ctx: CheckContext) -> Side:
         from cutover.parity.fetch import Limits, Side  # noqa: PLC0415 - start-up time
 
-        host = urlsplit(ctx.plan.proxy.url).netloc.rpartition("@")[2]
-        common = {"Accept": "application/json, */*;q=0.8", "Host": host}
-
-        def headers(own: Any) -> dict[str, str]:
-            given = {**target.headers, **self.headers, **own}
-            names = {name.lower() for name in given}
-            return target.headers_with({
-                **{name: value for name, value in common.items() if name.lower() not in names}, **self.headers, **own,
-            })  # fmt: skip
-
         limits = Limits(timeout_s=self.timeout, max_body=self.max_body, connections=self.concurrency)
-        return Side(target.name, target.address, headers, limits)
+        return Side(target.name, target.address, self._headers(target, ctx.plan.proxy.url), limits)
+
+    def _headers(self, target: Target, public_url: str) -> HeadersFor:
+        """What is the same on both sides, the credentials of this one, and over them the step's and the request's."""
+        own = {name.lower() for name in target.headers}
+        common = {"Accept": ACCEPT}
+        if "host" not in own:
+            common["Host"] = urlsplit(public_url).netloc.rpartition("@")[2]
+
+        def headers(of_request: Mapping[str, str]) -> dict[str, str]:
+            given = {**self.headers, **of_request}
+            names = {name.lower() for name in given}
+            return target.headers_with({**{n: v for n, v in common.items() if n.lower() not in names}, **given})
+
+        return headers

@@ -10,6 +10,9 @@ from typing import Any
 from cutover.parity.brief import brief
 
 MAX_SAMPLES = 5
+# Members named by ids would make a path of each; beyond so many, findings are counted under one.
+MAX_PATHS = 1000
+FURTHER_PATHS = "(further paths)"
 
 
 class Level(StrEnum):
@@ -109,16 +112,24 @@ class Findings:
         count: int = 1,
     ) -> None:
         """``cure`` is the line of YAML that would ignore or normalise this finding."""
-        tally = self.tallies.setdefault(Key(kind, path, level), Tally(message=message, cure=cure))
+        tally = self._tally(Key(kind, path, level), message, cure)
         tally.count += count
         if len(tally.samples) < MAX_SAMPLES:
             tally.samples.append(Sample(where or path, brief(old), brief(new)))
+
+    def _tally(self, key: Key, message: str, cure: str) -> Tally:
+        tally = self.tallies.get(key)
+        if tally is None:
+            if len(self.tallies) >= MAX_PATHS and key.path != FURTHER_PATHS:
+                return self._tally(replace(key, path=FURTHER_PATHS), "", "")
+            tally = self.tallies[key] = Tally(message=message, cure=cure)
+        return tally
 
     def merge(self, other: Findings, request: str = "") -> None:
         """Take in what another comparison found, its samples up to the limit."""
         self.record = self.record or other.record
         for key, tally in other.tallies.items():
-            mine = self.tallies.setdefault(key, Tally(message=tally.message, cure=tally.cure))
+            mine = self._tally(key, tally.message, tally.cure)
             mine.count += tally.count
             room = MAX_SAMPLES - len(mine.samples)
             mine.samples.extend(replace(s, request=request or s.request) for s in tally.samples[:room])

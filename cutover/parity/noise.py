@@ -12,6 +12,7 @@ RELATIVE_PERCENT = 20.0
 ABSOLUTE_PERCENT = 0.03
 # One difference in fewer samples is more than 0.03 % whatever it means, so nothing is excused below this.
 MIN_SAMPLES = 100
+MAX_MATTERS = 1000
 
 Matter = tuple[str, str]
 
@@ -25,9 +26,10 @@ class Noise:
     noise: Counter[Matter] = field(default_factory=Counter)
 
     def count(self, found: Findings, noisy: set[Matter]) -> None:
+        """Count one request: what its first look found, and what old alone showed."""
         self.requests += 1
-        self.raw.update({key.matter for key in found.keys})
-        self.noise.update(noisy)
+        for counter, seen in ((self.raw, matters(found)), (self.noise, noisy)):
+            counter.update(matter for matter in seen if matter in counter or len(counter) < MAX_MATTERS)
 
     def excuses(self, key: Key) -> bool:
         """Whether a finding that survived its own request is noise over all of them."""

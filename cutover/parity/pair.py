@@ -16,6 +16,7 @@ from cutover.parity.document import Budget, same
 MAX_ALIGNMENT_CELLS = 2500
 _LEAST_OVERLAP = 0.5
 _FEW_DIFFERENCES = 2
+_NODES_PER_ROW = 1000
 _USUAL_KEYS = ("id", "uuid", "uid", "pk", "key", "code", "slug", "name")
 
 
@@ -169,9 +170,11 @@ def _best_alignment(
 ) -> list[tuple[int, int]]:
     """Needleman-Wunsch: the alignment in order with the greatest sum of scores; only positive ones pair."""
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
-    likeness = [[score(i, j) for j in range(columns)] for i in range(rows)]
+    likeness = []
+    for i in range(rows):
+        budget.spend(nodes=_NODES_PER_ROW)
+        likeness.append([score(i, j) for j in range(columns)])
     for i in range(rows - 1, -1, -1):
-        budget.spend(nodes=columns)
         for j in range(columns - 1, -1, -1):
             best[i][j] = max(best[i + 1][j], best[i][j + 1], best[i + 1][j + 1] + likeness[i][j])
     aligned, i, j = [], 0, 0

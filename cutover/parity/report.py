@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cutover.parity.endpoints import endpoint
-from cutover.parity.findings import Findings, Key, Level, Tally
+from cutover.parity.findings import FURTHER_PATHS, Findings, Key, Kind, Level, Tally
 from cutover.parity.noise import Noise
 from cutover.parity.options import ComparedRequest
 from cutover.parity.rounds import Outcome
 
 MAX_NAMED = 50
 MAX_ENDPOINTS = 1000
+MAX_KEYS = 20
 OTHER_ENDPOINTS = "(further endpoints)"
 
 Rule = tuple[str, str]
@@ -60,9 +61,13 @@ class Group:
 
 @dataclass(slots=True)
 class Report:
-    """``unused`` are ignore rules that hid nothing; ``emptied``: rules left nothing of a body."""
+    """``unused`` are ignore rules that hid nothing; ``emptied``: rules left nothing of a body.
+
+    ``failed`` counts as requests come in; what turns out to be noise over all of them is not in ``differing``.
+    """
 
     compared: int = 0
+    failed: int = 0
     endpoints: dict[str, EndpointReport] = field(default_factory=dict)
     skipped: Named = field(default_factory=Named)
     unknown: Named = field(default_factory=Named)
@@ -81,9 +86,9 @@ class Report:
         report = self._endpoint(endpoint(request.method, request.path))
         report.findings.merge(outcome.findings, name)
         report.noise.count(outcome.raw, outcome.noise)
-        failing = frozenset(key for key in outcome.findings.keys if key.level is Level.FAIL)
-        if failing:
-            report.failing[failing] += 1
+        if outcome.findings.failed:
+            self.failed += 1
+            report.failing[_failing(outcome.findings)] += 1
 
     def _endpoint(self, name: str) -> EndpointReport:
         if name not in self.endpoints and len(self.endpoints) >= MAX_ENDPOINTS:
@@ -119,3 +124,9 @@ class Report:
             for name, report in self.endpoints.items()
             for (matter, path), count in report.noise.noise.most_common(MAX_NAMED)
         ]
+
+
+def _failing(findings: Findings) -> frozenset[Key]:
+    """The failing keys of a request; of very many, a few and one that is never excused."""
+    keys = sorted((key for key in findings.keys if key.level is Level.FAIL), key=lambda key: (key.path, key.kind))
+    return frozenset(keys if len(keys) <= MAX_KEYS else [*keys[:MAX_KEYS], Key(Kind.VALUE, FURTHER_PATHS)])

@@ -50,15 +50,17 @@ class Rounds:
         """
         look = _Look(self, request, rules)
         try:
-            first_old, first_new = await look.ask(new_first=new_first)
-            first = await look.compare(first_old, first_new)
+            old, new = await look.ask(new_first=new_first)
+            first = await look.compare(old, new)
             if not first.findings.failed or not request.safe:
                 return Outcome(first.findings, first.findings, emptied=first.emptied)
-            second_old = await look.ask_old()
-            noise = matters(await look.old_against_old(first_old, second_old))
-            third_old, second_new = await look.ask(new_first=not new_first)
-            noise |= matters(await look.old_against_old(second_old, third_old))
-            second = await look.compare(third_old, second_new)
+            del new  # bodies may be big
+            again = await look.ask_old()
+            noise = matters(await look.old_against_old(old, again))
+            del old
+            old, new = await look.ask(new_first=not new_first)
+            noise |= matters(await look.old_against_old(again, old))
+            second = await look.compare(old, new)
         except (UnknownError, NotComparableError) as error:
             return Outcome(unknown=str(error))
         return Outcome(_confirmed(first.findings, second.findings, noise), first.findings, noise, first.emptied)

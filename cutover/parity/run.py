@@ -35,7 +35,7 @@ class Comparison:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self.concurrency):
                     workers.create_task(self._work(todo, rounds, rules, report))
-        report.unused = rules.unused()
+        report.unused = rules.unused() if report.compared else []
         return report
 
     async def _work(
@@ -89,4 +89,4 @@ def _allowed(requests: Iterable[ComparedRequest], report: Report) -> Iterator[Co
 
 def _progress(report: Report) -> str:
     unknown = f", {report.unknown.count} unknown" if report.unknown.count else ""
-    return f"{report.compared} compared, {report.differing} differ{unknown}"
+    return f"{report.compared} compared, {report.failed} differ{unknown}"

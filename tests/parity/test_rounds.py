@@ -198,3 +198,12 @@ async def test_one_record_is_told_as_a_whole(compare: Compare) -> None:
     )
     [record] = result.details["records"]
     assert record["differences"] == ['Value of root[\'state\'] changed from "done" to "DONE".']
+
+
+async def test_paths_named_by_ids_do_not_fill_the_memory(compare: Compare) -> None:
+    old, new = ({f"id{n}": value for n in range(3000)} for value in (1, 2))
+    result = await compare(json_answer(old), json_answer(new), requests=["GET /a?n=1", "GET /a?n=2"])
+    found = groups(result)
+    assert len(found) <= 1001
+    assert ("value", "(further paths)", 4000) in found
+    assert result.details["differing"] == 2
