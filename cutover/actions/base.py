@@ -13,8 +13,10 @@ from cutover.plan.step import Gate, StepSettings
 class ActionContext(CheckContext, Protocol):
     """What the engine lets an action do. Each call raises a ``CutoverError`` when it does not succeed."""
 
-    weight: int
-    """The weight that is live, verified."""
+    @property
+    def weight(self) -> int:
+        """The weight that is live, verified."""
+        ...
 
     async def shift(self, weight: int) -> None:
         """Change the weight and return when the proxy has been seen to serve it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -68,15 +68,28 @@ class Result:
     def passed(self) -> bool:
         return self.verdict is Verdict.PASS
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for the artifacts."""
+        return {
+            "verdict": self.verdict, "summary": self.summary, "figures": dict(self.figures),
+            "details": dict(self.details),
+        }  # fmt: skip
+
 
 class CheckContext(Protocol):
     """What the engine gives a check."""
 
-    plan: Plan
-    artifacts: Path
-    """A folder of this step's own; a check may write further files there, redacted."""
-    progress: Callable[[str], None]
-    """Latest figure, for the live view; cheap enough to call ten times a second."""
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def artifacts(self) -> Path:
+        """A folder of this step's own; a check may write further files there, redacted."""
+        ...
+
+    def progress(self, text: str, /) -> None:
+        """Latest figure, for the live view; cheap enough to call ten times a second."""
+        ...
 
     def target(self, name: BackendName) -> Target:
         """Where a backend is and with which headers; ``proxy`` is as clients reach it."""

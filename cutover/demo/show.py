@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from cutover.cli.options import Cli
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Watcher:
     """A sink that marks the traffic at each weight and remembers what failed where."""
@@ -39,7 +43,7 @@ class Watcher:
     failed_in: str = ""
     failed_at: int = 0
     rolled_back_s: float | None = None
-    on_lost: Callable[[], None] = field(default=lambda: None)
+    on_lost: Callable[[], None] = field(default_factory=lambda: _nothing)
     folder_of: Callable[[str], Path] | None = None
 
     def handle(self, recorded: Recorded, event: e.Event, state: RunState) -> None:  # noqa: ARG002 - a sink's signature
@@ -94,13 +98,9 @@ async def _journey(options: Options) -> CutoverError | None:
     return None
 
 
-def _options(
-    cli: Cli, folder: Path, backends: Backends, port: int, container: str | None, watcher: Watcher
-) -> Options:
+def _options(cli: Cli, folder: Path, backends: Backends, port: int, container: str | None, watcher: Watcher) -> Options:
     plan_file = folder / "cutover.yml"
-    plan_file.write_text(
-        plan_text(old=backends.old.url, new=backends.new.url, proxy_port=port, container=container)
-    )
+    plan_file.write_text(plan_text(old=backends.old.url, new=backends.new.url, proxy_port=port, container=container))
     return Options(
         plan_file=plan_file,
         store=str(folder / "state"),

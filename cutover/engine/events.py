@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar
 
 from cutover.journal.base import Recorded
@@ -331,8 +332,13 @@ def decode(recorded: Recorded) -> Event | None:
     cls = EVENTS.get(recorded.kind)
     if cls is None:
         return None
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    known = _names(cls)
     return cls(**{k: v for k, v in recorded.data.items() if k in known})
+
+
+@cache
+def _names(cls: type[Event]) -> frozenset[str]:
+    return frozenset(f.name for f in fields(cls))  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

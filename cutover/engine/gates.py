@@ -62,6 +62,8 @@ async def evaluate_all(
 async def _evaluate(session: Session, where: tuple[str, int], ctx: CheckContext, gate: Gate) -> tuple[Gate, Result]:
     started = time.monotonic()
     result = await measure(gate, ctx)
+    if not result.passed:
+        _keep(session, where, gate, result)
     session.emit(
         e.GateEvaluated(
             phase=where[0],
@@ -75,6 +77,12 @@ async def _evaluate(session: Session, where: tuple[str, int], ctx: CheckContext,
         )
     )
     return gate, result
+
+
+def _keep(session: Session, where: tuple[str, int], gate: Gate, result: Result) -> None:
+    """What a gate saw when it did not pass; the figures of those that passed are in the journal."""
+    name = f"gates/{where[0]}-{where[1] + 1}-{gate.type}-{session.journal_seq}.json"
+    session.artifacts_note(session.artifacts.write_json(name, result.to_json()))
 
 
 async def hold(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -168,7 +168,6 @@ async def _attended(session: Session, lock: PlanLock | None) -> AsyncIterator[No
     """Signals and a lost lock cancel the work; what it then does about traffic is its own affair."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - we are in a coroutine
-    loop = asyncio.get_running_loop()
     lost: list[LockedError] = []
 
     def interrupt(signum: int) -> None:
@@ -180,30 +179,48 @@ async def _attended(session: Session, lock: PlanLock | None) -> AsyncIterator[No
         lost.append(error)
         task.cancel()
 
+    try:
+        with _heard(session, interrupt):
+            async with _kept(lock, lose):
+                yield
+    except asyncio.CancelledError:
+        if lost:
+            raise lost[0] from None
+        raise
+
+
+@contextmanager
+def _heard(session: Session, interrupt: Callable[[int], None]) -> Iterator[None]:
+    """Signals, and sinks that lost their terminal or pipe, interrupt."""
+    loop = asyncio.get_running_loop()
+
     def lose_sight() -> None:
         # Comes from a sink's own thread, at the very end perhaps after the loop.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(interrupt, signal.SIGHUP)
 
-    session.interrupt = interrupt
     for sink in session.sinks:
         sink.on_lost = lose_sight
         sink.folder_of = session.folder.run
     for signum in HANDLED_SIGNALS:
         loop.add_signal_handler(signum, interrupt, signum)
+    try:
+        yield
+    finally:
+        for signum in HANDLED_SIGNALS:
+            loop.remove_signal_handler(signum)
+
+
+@asynccontextmanager
+async def _kept(lock: PlanLock | None, lose: Callable[[LockedError], None]) -> AsyncIterator[None]:
+    """The lock is refreshed, and its loss is heard of."""
     keeper = asyncio.create_task(lock.keep(lose)) if lock is not None else None
     try:
         yield
-    except asyncio.CancelledError:
-        if lost:
-            raise lost[0] from None
-        raise
     finally:
         if keeper is not None:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        for signum in HANDLED_SIGNALS:
-            loop.remove_signal_handler(signum)
 
 
 async def _run(session: Session, work: Work, took_over: Holder | None, *, recovers: bool = True) -> None:
@@ -231,6 +248,8 @@ async def _run(session: Session, work: Work, took_over: Holder | None, *, recove
         code, message = defect.exit_code, defect.message
         raise defect from error
     finally:
+        if session.state.run and (code or session.state.outcome is not None):
+            await session.keep_logs()
         _end(session, code, message)
 
 

@@ -28,9 +28,11 @@ class Past:
         """Oldest first."""
         return self.journal.runs(self.plan) if self.journal is not None else []
 
+    def state(self, run: str) -> RunState:
+        return fold_run(self.journal, self.plan, run) if self.journal is not None else RunState(run=run)
+
     def states(self) -> list[RunState]:
-        journal = self.journal
-        return [fold_run(journal, self.plan, run) for run in self.runs()] if journal is not None else []
+        return [self.state(run) for run in self.runs()]
 
     def events(self, run: str) -> Iterator[Recorded]:
         return self.journal.events(self.plan, run) if self.journal is not None else iter(())

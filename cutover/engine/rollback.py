@@ -11,6 +11,7 @@ from cutover.checks.base import PROBE_HEADER
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
 from cutover.engine.session import Session
+from cutover.engine.shifting import keep_live_config
 from cutover.engine.steps import run_step
 from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
 from cutover.plan.model import ROLLBACK_PHASE
@@ -88,6 +89,7 @@ async def _to_zero(session: Session) -> None:
     except (ProxyError, UnsafeError) as error:
         session.emit(e.RollbackFailed(error.message))
         raise UnsafeError(f"traffic could not be brought back to old: {error.message}", error.hint) from error
+    await keep_live_config(session, 0)
     session.emit(
         e.RolledBack(
             revision=changed.live.revision,

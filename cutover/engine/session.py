@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from cutover.artifacts import Artifacts
@@ -26,6 +26,8 @@ from cutover.plan.model import Plan
 from cutover.proxy import NginxProxy
 from cutover.proxy.base import Intent, Live
 from cutover.redact import redact_data
+
+LOG_TAIL_LINES = 200
 
 
 class InterruptedRunError(CutoverError):
@@ -52,10 +54,6 @@ class Sink(Protocol):
         ...
 
 
-def _no_interrupt(signum: int) -> None:
-    raise RuntimeError(f"signal {signum} outside a running command")
-
-
 @dataclass
 class Session:
     """Everything a command needs to work on a run. ``epoch`` is the lock's, None where no lock could be had."""
@@ -70,9 +68,9 @@ class Session:
     sinks: Sequence[Sink] = ()
     force_reason: str | None = None
     state: RunState = field(default_factory=RunState)
+    journal_seq: int = 0
+    """The number of the last event."""
     signum: int | None = None
-    interrupt: Callable[[int], None] = _no_interrupt
-    """Ends the command as a signal would: a sink that lost its terminal calls it with SIGHUP."""
     last_resort: bool = False
     """A rollback: what cannot be written down or locked does not stop it."""
     problems: list[str] = field(default_factory=list)
@@ -105,6 +103,7 @@ class Session:
         else:
             recorded, trouble = self._append(kind, data, event.exact)
             self.state = run_state.apply(self.state, recorded)
+            self.journal_seq = recorded.seq
         for sink in self.sinks:
             sink.handle(recorded, event, self.state)
         if trouble is not None and not self.last_resort:
@@ -137,6 +136,8 @@ class Session:
         new = self.plan.backends.new.servers if self.loaded else []
         self.emit(e.RunOpened(self.plan_hash, file, phases, weight, new, scope))
         self.emit(e.CommandStarted(self.command, os.getpid(), self.plan_hash))
+        # A run that was folded once gets snapshots from its journal as it grows.
+        fold_run(self.journal, self.name, self.state.run)
 
     @asynccontextmanager
     async def guard(self, intent: Intent) -> AsyncIterator[None]:
@@ -160,7 +161,21 @@ class Session:
     def _keep_config(self, intent: Intent) -> str | None:
         if intent.previous is None:
             return None
-        return self.artifacts.write(f"configs/before-{intent.revision}.conf", intent.previous)
+        return self.artifacts.write(f"configs/{_stamp()}-before-{intent.revision}.conf", intent.previous)
+
+    def keep_config(self, weight: int, text: str) -> None:
+        """Keep a configuration as it was put in place."""
+        self.artifacts_note(self.artifacts.write(f"configs/{_stamp()}-weight-{weight}.conf", text))
+
+    async def keep_logs(self) -> None:
+        """Keep the ends of the proxy's logs; where they can't be had, that is a problem to tell, not an error."""
+        try:
+            tails = await self.proxy.host.log_tail(LOG_TAIL_LINES)
+        except CutoverError as error:
+            self.problems.append(f"the proxy's logs were not kept: {error.message}")
+            return
+        for name, text in tails.items():
+            self.artifacts_note(self.artifacts.write(f"logs/{PurePath(name).name}", text))
 
     def artifacts_note(self, problem: str | None) -> None:
         if problem:
@@ -174,6 +189,11 @@ class Session:
     def interrupted(self, what: str) -> InterruptedRunError:
         signum = self.signum or signal.SIGINT
         return InterruptedRunError(signum, f"interrupted by {signal.Signals(signum).name}: {what}")
+
+
+def _stamp() -> str:
+    """Sorts files by time within a run."""
+    return f"{datetime.now(UTC):%H%M%S.%f}"[:-3]
 
 
 def new_run_id() -> str:

@@ -34,6 +34,7 @@ async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Ch
     except UnsafeError as error:
         session.emit(e.ShiftFailed(weight, None, error.message))
         raise
+    await keep_live_config(session, weight)
     session.emit(
         e.ShiftVerified(
             weight=weight,
@@ -44,6 +45,17 @@ async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Ch
         )
     )
     return changed
+
+
+async def keep_live_config(session: Session, weight: int) -> None:
+    """The file as it now stands, for the artifacts."""
+    try:
+        text = await session.proxy.current()
+    except ProxyError as error:
+        session.artifacts_note(f"the configuration was not kept: {error.message}")
+        return
+    if text is not None:
+        session.keep_config(weight, text)
 
 
 async def recover(session: Session) -> None:

@@ -6,8 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from cutover.actions.base import Action
 from cutover.checks.base import Check, Result
@@ -143,13 +142,7 @@ def _keep(ctx: StepContext, result: Result | None) -> str:
     if result is None:
         return ""
     name = f"steps/{ctx.phase}-{ctx.index + 1}/result.json"
-    data: Mapping[str, Any] = {
-        "verdict": result.verdict,
-        "summary": result.summary,
-        "figures": dict(result.figures),
-        "details": dict(result.details),
-    }
-    ctx.session.artifacts_note(ctx.session.artifacts.write_json(name, data))
+    ctx.session.artifacts_note(ctx.session.artifacts.write_json(name, result.to_json()))
     return name
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from cutover.load.order import ImpossibleError, Order
@@ -83,7 +85,9 @@ async def _work(order: Order, tell: Callable[[Mapping[str, float]], None]) -> Ta
         raise ImpossibleError(f"a load worker did not end within {format_duration(longest)}") from None
     finally:
         if process.returncode is None:
-            process.kill()
+            # Not process.kill(): it looks first, and may reap the worker before the loop's own watcher does.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         if process.stdin is not None:
             process.stdin.close()
