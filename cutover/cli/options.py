@@ -62,7 +62,7 @@ class Cli:
 
     def say(self, text: str) -> None:
         """A line for people: on standard output, or on standard error where that is kept for JSON."""
-        print(redact(text), file=sys.stderr if self.json else sys.stdout)
+        print(redact(text), file=sys.stderr if self.json else sys.stdout, flush=True)
 
     def show(self, data: Any, text: str) -> None:
         """An answer: as JSON where that was asked, else as text."""

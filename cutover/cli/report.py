@@ -21,5 +21,5 @@ def command(cli: Cli, run: RunArgument = None) -> None:
     history = past(cli.options())
     chosen = history.choose(run)
     folder = history.folder(chosen)
-    data = account(history.plan, chosen, history.events(chosen))
+    data = account(history.plan, history.state(chosen), history.events(chosen))
     cli.show({**data, "artifacts": str(folder)}, text(data, folder))

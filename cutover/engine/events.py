@@ -332,13 +332,13 @@ def decode(recorded: Recorded) -> Event | None:
     cls = EVENTS.get(recorded.kind)
     if cls is None:
         return None
-    known = _names(cls)
+    known = _fields(recorded.kind)
     return cls(**{k: v for k, v in recorded.data.items() if k in known})
 
 
 @cache
-def _names(cls: type[Event]) -> frozenset[str]:
-    return frozenset(f.name for f in fields(cls))  # type: ignore[arg-type]
+def _fields(kind: str) -> frozenset[str]:
+    return frozenset(f.name for f in fields(EVENTS[kind]))  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,6 @@ from functools import singledispatchmethod
 from typing import Any
 
 from cutover.engine import events as e
-from cutover.engine import state as run_state
 from cutover.engine.state import RunState
 from cutover.journal.base import Recorded
 from cutover.plan.thresholds import PROPORTIONS, TIMES
@@ -70,17 +69,24 @@ class GateAccount:
     first_failure: dict[str, Any] | None = None
 
 
-def account(plan: str, run: str, events: Iterable[Recorded]) -> dict[str, Any]:
-    """Everything that a report of one run says. Times are ISO 8601, UTC, and seconds."""
-    book = _Book(run)
+def account(plan: str, state: RunState, events: Iterable[Recorded]) -> dict[str, Any]:
+    """Everything that a report of one run says; ``state`` is the fold of ``events``. Times are ISO 8601, UTC, and
+    seconds.
+    """
+    book = _Book(state)
     for recorded in events:
-        book.enter(recorded)
+        event = e.decode(recorded)
+        if event is not None:
+            book.at = recorded.at
+            book.note(event)
     return redact_data({"plan": plan, **book.close()})
 
 
 class _Book:
-    def __init__(self, run: str) -> None:
-        self.state = RunState(run=run)
+    """``at`` is the time of the event being noted."""
+
+    def __init__(self, state: RunState) -> None:
+        self.state = state
         self.phases: list[PhaseAccount] = []
         self.weights: list[WeightAccount] = []
         self.gates: dict[str, GateAccount] = {}
@@ -92,13 +98,6 @@ class _Book:
         self.settling = False
         self.at = 0.0
         self.ended: float | None = None
-
-    def enter(self, recorded: Recorded) -> None:
-        self.state = run_state.apply(self.state, recorded)
-        self.at = recorded.at
-        event = e.decode(recorded)
-        if event is not None:
-            self.note(event)
 
     def close(self) -> dict[str, Any]:
         if self.weights:
@@ -214,7 +213,7 @@ class _Book:
 
     @note.register
     def _(self, event: e.ShiftFailed) -> None:
-        self.notes.append({"at": iso(self.at), "text": (told(event, self.state) or "").strip()})
+        self._remember(event)
         if event.weight != self._weight:
             self._stay(event.weight, note="after a failed change")
 
@@ -254,7 +253,7 @@ class _Book:
     @note.register(e.LockTakenOver)
     @note.register(e.DriftFound)
     def _(self, event: e.Event) -> None:
-        self.notes.append({"at": iso(self.at), "text": (told(event, self.state) or "").strip()})
+        self._remember(event)
 
     @note.register
     def _(self, _event: e.RunEnded) -> None:
@@ -285,6 +284,10 @@ class _Book:
         self.step.verdict, self.step.summary, self.step.seconds = verdict, event.summary, event.seconds
         self.step.figures, self.step.artifacts = dict(event.figures), event.artifacts
         self.step = None
+
+    def _remember(self, event: e.Event) -> None:
+        line = told(event, RunState(weight=self._weight or 0))
+        self.notes.append({"at": iso(self.at), "text": (line or "").strip()})
 
     def _decision(self, what: str, by: str, reason: str, about: str) -> None:
         self.decisions.append({"at": iso(self.at), "what": what, "by": by, "reason": reason, "about": about})

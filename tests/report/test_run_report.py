@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from cutover.engine import events as e
+from cutover.engine.state import RunState
 from cutover.report.account import account
 from cutover.report.history import rows, table
 from cutover.report.text import text
@@ -45,16 +47,21 @@ Rollbacks
 
 
 def report(*events: e.Event) -> str:
-    return text(account("medical-api", RUN, journal(record(*events))))
+    return text(accounted(*events))
+
+
+def accounted(*events: e.Event) -> dict[str, Any]:
+    shown = record(*events)
+    return account("medical-api", shown[-1][2] if shown else RunState(run=RUN), journal(shown))
 
 
 def test_a_report_says_what_became_of_each_phase_step_weight_and_gate() -> None:
-    data = account("medical-api", RUN, journal(record(*ROLLED_BACK)))
+    data = accounted(*ROLLED_BACK)
     assert text(data, Path("/state/runs") / RUN) == REPORT
 
 
 def test_a_report_is_made_of_json_alone() -> None:
-    data = account("medical-api", RUN, journal(record(*ROLLED_BACK)))
+    data = accounted(*ROLLED_BACK)
     assert text(json.loads(json.dumps(data))) == text(data)
 
 
@@ -104,7 +111,7 @@ def test_a_phase_that_was_tried_twice_stands_twice() -> None:
     once = (e.PhaseStarted("preflight", "h", 1), e.StepStarted("preflight", 0, "http", "ready", "k"))
     failed = (e.StepFailed("preflight", 0, "fail", "503", 1.0), e.PhaseFailed("preflight", "preflight: 503"))
     passed = (e.StepPassed("preflight", 0, "k", "200", 1.0), e.PhasePassed("preflight", "h", 1.0))
-    data = account("p", RUN, journal(record(ROLLED_BACK[0], *once, *failed, *once, *passed)))
+    data = accounted(ROLLED_BACK[0], *once, *failed, *once, *passed)
     assert [(p["phase"], p["outcome"], p["reason"]) for p in data["phases"]] == [
         ("preflight", "failed", "503"),
         ("preflight", "passed", ""),
