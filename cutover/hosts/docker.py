@@ -73,8 +73,9 @@ class DockerHost:
 
     async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:
         def written(container: Container) -> None:
-            docker_files.write_tree(container, folder, files)
-            _check_reach(container, folder)
+            if not docker_files.is_complete(container, folder):
+                _check_reach(container, folder)
+                docker_files.write_tree(container, folder, files)
 
         await self._container.call(written, limit_s=EXEC_TIMEOUT_S)
 

@@ -139,14 +139,16 @@ def link(container: Container, path: str, target: str) -> None:
         raise ProxyError(f"{path} in container {container.name} does not point to {target}, where it was just put")
 
 
-def write_tree(container: Container, top: str, files: Mapping[str, str]) -> None:
-    """Make a folder with these files; a complete one is left alone.
+def is_complete(container: Container, top: str) -> bool:
+    """Whether ``write_tree`` came to its end: a folder without its mark is one whose making was cut off."""
+    require_reachable(container, top)
+    return stat(container, f"{top}/{_COMPLETE}") is not None
 
-    A mark is written last: a folder without it is one whose making was cut off, and is made again.
-    """
+
+def write_tree(container: Container, top: str, files: Mapping[str, str]) -> None:
+    """Make a folder with these files, and a mark that is written last."""
     require_replaceable(container, top)
-    if stat(container, f"{top}/{_COMPLETE}") is None:
-        put_tree(container, top, [*(file(name, text) for name, text in files.items()), file(_COMPLETE, "")])
+    put_tree(container, top, [*(file(name, text) for name, text in files.items()), file(_COMPLETE, "")])
 
 
 def put_tree(container: Container, top: str, entries: Iterable[Entry]) -> None:
