@@ -74,8 +74,8 @@ async def recover(proxy: NginxProxy, intent: Intent, guard: Guard) -> Live:
     """After a death between intent and outcome: finish what serves already or goes toward old; restore the rest."""
     found = await _look(proxy, 0)
     wanted = Live(intent.weight, intent.revision)
-    if (found.live.weight, found.live.revision) == (wanted.weight, wanted.revision) and _stands(found, wanted):
-        return found.live
+    if _stands(found, wanted) and await verify.settled(proxy.spec, wanted):
+        return wanted
     if intent.from_weight is None or intent.weight <= intent.from_weight:
         return (await change(proxy, intent.weight, guard)).live
     move = Move(
@@ -83,15 +83,21 @@ async def recover(proxy: NginxProxy, intent: Intent, guard: Guard) -> Live:
         text=None if intent.path == proxy.spec.link else "",
         found=Found(
             live=Live(intent.from_weight, intent.from_revision), text=intent.previous,
-            header=read_header(intent.previous or found.text), running=found.running,
+            header=read_header(intent.previous or found.text), running=True,
         ),
         toward_old=False,
     )  # fmt: skip
-    if not found.running:
-        await proxy.host.start()
     async with guard(_intent_back(intent)):
+        if not found.running:
+            await _finish(_start_as_before(proxy, intent))
         await _finish(_restore(proxy, move, "a change that was cut short"))
     return Live(intent.from_weight, intent.from_revision)
+
+
+async def _start_as_before(proxy: NginxProxy, intent: Intent) -> None:
+    if intent.path == proxy.config and intent.previous is not None:
+        await proxy.host.replace(proxy.config, intent.previous)
+    await proxy.host.start()
 
 
 async def _look(proxy: NginxProxy, weight: int) -> Found:
@@ -100,7 +106,8 @@ async def _look(proxy: NginxProxy, weight: int) -> Found:
         await proxy.host.start()
         running = True
     text = await proxy.current()
-    live = await proxy.live() if running else Live(None, None, "nginx is not running")
+    # Asked also where no master runs: its workers may outlive it, and by client they still follow the link.
+    live = await proxy.live()
     return Found(live, text, read_header(text), running)
 
 
@@ -152,7 +159,7 @@ def file_drift(text: str | None, header: Header | None, live: Live) -> str | Non
 
 async def _refuse_standstill(proxy: NginxProxy, move: Move, guard: Guard) -> None:
     """A stopped nginx that is not ours: leave the file of weight 0 for whoever starts it, and say so."""
-    if move.found.running or proxy.managed:
+    if move.found.running or proxy.managed or move.text is None:
         return
     try:
         await proxy.host.start()

@@ -33,7 +33,7 @@ async def write(proxy: NginxProxy, state: StateFolder, old_url: str = "") -> Non
 
     def keep() -> None:
         make_private_folder(state.emergency)
-        for name, text in ((KEPT_ZERO, zero.text), (_FILE, kept.model_dump_json(by_alias=True, exclude_unset=True))):
+        for name, text in ((KEPT_ZERO, zero.text), (_FILE, kept.model_dump_json(by_alias=True, exclude_none=True))):
             if _read(state.emergency / name) != text:
                 write_private(state.emergency / name, text)
 

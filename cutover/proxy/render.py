@@ -22,6 +22,8 @@ KEEPALIVE_MIN_TIMEOUT_S = 2
 HAS_KEEPALIVE_MIN_TIMEOUT = (1, 27, 4)
 HAS_RESOLVE = (1, 27, 3)
 FULL = 100
+# nginx follows ten internal redirects; some are left for what comes before and after.
+MAX_RESENDS = 6
 _BLANK = "@cutover-revision@"
 _REVISION_LENGTH = 16
 _HEADER = re.compile(
@@ -161,7 +163,8 @@ def _values(spec: ProxySpec, weight: int, facts: Facts, mode: Mode) -> dict[str,
         "empty_key": re.sub(r"\$[a-z_][a-z0-9_]*", "", proxy.split.key or DEFAULT_KEY),
         "fallback": bool(spec.fallback),
         # A single server that failed is not asked again where a fallback can answer.
-        "again": not (spec.fallback and one_each),
+        "reads_go_on": "fallback" if spec.fallback and one_each else "again",
+        "resend": 0 if one_each else min(2 * max(len(spec.old), len(spec.new)), MAX_RESENDS),
         "server": _server(spec),
         "locations": _locations(spec, weight, mode, weighted=weighted, override=override is not None),
     }

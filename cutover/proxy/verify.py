@@ -19,6 +19,8 @@ ANSWERS_IN_A_ROW = 5
 VERIFY_TIMEOUT_S = 10.0
 LINK_TIMEOUT_S = 3.0
 DRAIN_TIMEOUT_S = KEEPALIVE_MIN_TIMEOUT_S + 1.0
+# nginx's master lets the earlier workers accept for another 100 ms.
+SETTLED_S = 0.4
 POLL_S = 0.002
 POLL_WORKERS_S = 0.02
 LOOK_AT_LOG_S = 0.1
@@ -76,6 +78,16 @@ async def answered(spec: ProxySpec, wanted: Live, interrupted: asyncio.Event) ->
         if interrupted.is_set() or time.monotonic() > deadline:
             raise NotServedError(_told(seen, wanted, 0))
         await asyncio.sleep(POLL_S)
+
+
+async def settled(spec: ProxySpec, wanted: Live) -> bool:
+    """Whether fresh connections get ``wanted`` and nothing else, for longer than a reload takes to be done."""
+    end = time.monotonic() + SETTLED_S
+    while time.monotonic() < end:
+        if not _same(await status.ask(spec), wanted):
+            return False
+        await asyncio.sleep(POLL_WORKERS_S)
+    return True
 
 
 async def gone_quiet(host: Host, since: Before) -> None:

@@ -298,8 +298,7 @@ class SomebodysNginx:
         self.conf = folder / "nginx.conf"
         self.pid_file = folder / "nginx.pid"
         temps = "".join(
-            f"{kind}_temp_path {folder}/temp-{kind};\n"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f"{kind}_temp_path {folder}/temp-{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         self.conf.write_text(
             f"worker_processes 2;\npid {self.pid_file};\nerror_log {folder}/error.log notice;\n"
