@@ -42,10 +42,10 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def serving(port: int, text: str) -> bool:
+async def serving(port: int, text: str, path: str = "") -> bool:
     async with aiohttp.ClientSession() as client:
         try:
-            async with client.get(f"http://127.0.0.1:{port}/") as answer:
+            async with client.get(f"http://127.0.0.1:{port}/{path}") as answer:
                 return await answer.text() == text
         except aiohttp.ClientError:
             return False
@@ -230,22 +230,28 @@ async def test_a_tree_whose_making_was_cut_off_is_made_again(run: Run) -> None:
     assert await host.read(f"{FOLDER}/tree/a") == "whole"
 
 
-async def test_nobody_ever_reads_half_a_file(run: Run, engine: DockerClient) -> None:
-    container = run()
-    host = await started(container)
-    texts = {letter: f"# {letter * 2_000_000}\n" for letter in "ab"}
-    await host.replace(FILE, texts["a"])
-    seen = set()
-    writing = asyncio.create_task(_alternate(host, texts))
-    while not writing.done():
-        seen.add(await host.read(FILE))
+async def test_nobody_ever_reads_half_a_file(run: Run, free_port: int) -> None:
+    host = await started(run())
+    data = f"{FOLDER}/data.txt"
+    texts = {letter: letter * 8_000_000 for letter in "ab"}
+    await host.replace(data, texts["a"])
+    await host.replace(FILE, f"server {{ listen 127.0.0.1:{free_port}; location = /data.txt {{ root {FOLDER}; }} }}\n")
+    await host.reload()
+    await until(lambda: serving(free_port, texts["a"], "data.txt"))
+    writing = asyncio.create_task(_alternate(host, data, texts))
+    sizes: set[tuple[int, int]] = set()
+    async with aiohttp.ClientSession() as client:
+        while not writing.done():
+            async with client.head(f"http://127.0.0.1:{free_port}/data.txt") as answer:
+                sizes.add((answer.status, int(answer.headers["Content-Length"])))
     await writing
-    assert seen <= {None, *texts.values()}
+    assert {size for status, size in sizes if status == 200} == {8_000_000}
+    assert {status for status, _ in sizes} <= {200, 404}
 
 
-async def _alternate(host: DockerHost, texts: dict[str, str]) -> None:
+async def _alternate(host: DockerHost, path: str, texts: dict[str, str]) -> None:
     for letter in "babab":
-        await host.replace(FILE, texts[letter])
+        await host.replace(path, texts[letter])
 
 
 async def test_a_link_in_place_of_the_file_is_kept(run: Run, tmp_path: Path) -> None:
