@@ -10,10 +10,11 @@ _ID = re.compile(
     r"|(?=[A-Fa-f]*\d)[0-9a-fA-F]{16,}"
     r"|\d+(?:\.\d+){3,}"
     r"|\d{4}-\d\d-\d\d"
+    r"|[A-Za-z]{1,16}[-_]\d{2,}"
 )
 
 
 def endpoint(method: str, path: str) -> str:
-    """``GET /studies/{id}``: segments that are numbers, UUIDs, long hex, DICOM UIDs or dates are ids."""
+    """``GET /studies/{id}``: segments that are numbers, UUIDs, long hex, DICOM UIDs, dates or EXAM-0001 are ids."""
     plain = path.partition("?")[0].partition("#")[0]
     return f"{method} " + "/".join("{id}" if _ID.fullmatch(segment) else segment for segment in plain.split("/"))

@@ -11,6 +11,7 @@ import pickle
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import cutover
 from cutover.parity.answers import Answer
@@ -60,13 +61,25 @@ async def compare(old: Answer, new: Answer, asked: Asked, rules: Rules, origins:
 
 
 async def _in_process(task: Task) -> Compared:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "cutover.parity.work", env=_environment(),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    with os.fdopen(os.memfd_create("cutover-comparison"), "w+b") as memory:
+        # Through a pipe, bodies of this size would keep the event loop busy.
+        await asyncio.to_thread(_write, memory, task)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "cutover.parity.work", env=_environment(),
+            stdin=memory, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    return await _outcome(process)
+
+
+def _write(memory: IO[bytes], task: Task) -> None:
+    pickle.dump(task, memory)
+    memory.seek(0)
+
+
+async def _outcome(process: asyncio.subprocess.Process) -> Compared:
     try:
         async with asyncio.timeout(COMPARE_TIMEOUT_S):
-            said, error = await process.communicate(pickle.dumps(task))
+            said, error = await process.communicate()
     except TimeoutError:
         raise NotComparableError(f"comparing took more than {COMPARE_TIMEOUT_S:g}s") from None
     finally:

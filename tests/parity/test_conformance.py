@@ -100,6 +100,8 @@ DATES = [
          fails=[("value", "$.t")]),
     Pair("naive against aware", *body({"t": f"{TIME}Z"}, {"t": TIME}), {"datetime": "instant"},
          fails=[("value", "$.t")]),
+    Pair("naive against aware, by milliseconds", *body({"t": TIME}, {"t": f"{TIME}Z"}), {"datetime": "ms"},
+         fails=[("value", "$.t")]),
     Pair("an hour off", *body({"t": f"{TIME}Z"}, {"t": "2024-05-01T13:00:00Z"}), {"datetime": "ms"},
          fails=[("value", "$.t")]),
     Pair("a date against a date", *body({"t": "2024-05-01"}, {"t": "2024-05-02"}), {"datetime": "ms"},
