@@ -67,6 +67,8 @@ REDIRECTS = [
          warns=[("header", "Location")]),
     Pair("downgraded to http", moved(301, "https://login.example/a"), moved(301, "http://login.example/a"),
          fails=[("header", "Location")]),
+    Pair("its own origin downgraded to http", moved(301, "https://api.example:8080/a"),
+         moved(301, "http://api.example:8080/a"), fails=[("header", "Location")]),
     Pair("no Location", moved(301, "/a"), raw(301), fails=[("header", "Location")]),
     Pair("a redirect against an answer", moved(307, "/api/studies/"), header(), fails=[("status", "status")]),
     Pair("paths rewritten", moved(301, "/api/v1/x"), moved(301, "/api-dj/x"),
@@ -145,6 +147,7 @@ INVALID = [
     Pair("names twice in different objects", *body('[{"a": 1}, {"a": 1}]', '[{"a": 1},{"a": 1}]')),
 ]
 
+WIDE = [{"id": n, **{name: f"{name}{n}" for name in "abcdef"}} for n in range(9)]
 ROWS = [{"id": n, "name": f"n{n}"} for n in range(300)]
 PAGE = {"count": 300, "next": None, "previous": None, "results": ROWS}
 
@@ -301,6 +304,12 @@ LISTS = [
          {"key": {"$": "k"}, "unordered": ["$"]}, fails=[("value", "$[].a")]),
     Pair("numbers became strings in every id", *body([{"id": 1}, {"id": 2}], [{"id": "1"}, {"id": "2"}]),
          fails=[("type", "$[].id")]),
+    Pair("one replaced by another", *body(WIDE[:4], [*WIDE[:2], WIDE[8], WIDE[3]]),
+         fails=[("missing", "$[]"), ("added", "$[]")]),
+    Pair("one with another id", *body(WIDE, [*WIDE[:4], {**WIDE[4], "id": 99}, *WIDE[5:]]),
+         fails=[("value", "$[].id")]),
+    Pair("two gone and one changed between them", *body(WIDE, [*WIDE[:3], {**WIDE[4], "id": 99}, *WIDE[6:]]),
+         fails=[("missing", "$[]"), ("value", "$[].id")]),
     Pair("an empty list", *body([1], []), fails=[("missing", "$[]")]),
 ]  # fmt: skip
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from cutover.parity.answers import Answer
+from cutover.parity.findings import Findings
+from cutover.parity.origins import Origins, own_hosts
+from cutover.parity.redirects import compare_location
+
+PUBLIC = "https://api.example"
+
+
+def found(old: str, new: str, scheme: str = "https") -> bool:
+    origins = Origins(
+        own_hosts("http://10.0.0.1:8000", PUBLIC), own_hosts("http://10.0.0.2:8001", PUBLIC), scheme=scheme
+    )
+    findings = Findings()
+    answers = [Answer(301, (("Location", location),)) for location in (old, new)]
+    compare_location(answers[0], answers[1], origins, "/a/b", findings)
+    return findings.failed
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/x", f"{PUBLIC}/x"),
+        (f"{PUBLIC}/x", f"{PUBLIC}:443/x"),
+        ("http://10.0.0.1:8000/x", "http://10.0.0.2:8001/x"),
+        ("x", "/a/x"),
+        ("?page=2", "/a/b?page=2"),
+        ("https://login.example/x", "https://login.example/x"),
+    ],
+)
+def test_the_same_place_is_no_difference(old: str, new: str) -> None:
+    assert not found(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/x", "http://api.example/x"),
+        (f"{PUBLIC}/x", "http://api.example:443/x"),
+        ("/x", "http://10.0.0.1:8000/x"),
+        ("/x", "https://api.example.org/x"),
+        ("/x", "//evil.example/x"),
+        ("/x", "/x?y=1"),
+        ("/x", "/X"),
+    ],
+)
+def test_another_place_or_a_downgrade_is_found(old: str, new: str) -> None:
+    assert found(old, new)
+
+
+def test_http_stays_http_where_clients_use_http() -> None:
+    assert not found("/x", "http://10.0.0.2:8001/x", scheme="http")
