@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 MASK = "***"
@@ -32,11 +33,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Secret:
-    """A secret's pattern, and strings of which one must be in a text before the pattern is worth trying."""
+    """A secret's pattern (``source``), and strings of which one must be in a text before it is worth trying."""
 
     text: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    source: str
 
     @classmethod
     def of(cls, text: str) -> _Secret:
@@ -44,7 +45,12 @@ class _Secret:
         plain = max(re.findall(r"[A-Za-z0-9]*", text), key=len)
         # A digit beside the core may hold some of the secret's bits.
         patterns = [_as_escaped(text), *(rf"[\w+/-]?{re.escape(core)}[\w+/-]?" for core in cores)]
-        return cls(text, (plain, *cores), re.compile("|".join(patterns)))
+        return cls(text, (plain, *cores), "|".join(patterns))
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when a hint is first seen: it takes milliseconds, and most runs never show a secret."""
+        return re.compile(self.source)
 
     def masked(self, text: str) -> str:
         return self.pattern.sub(MASK, text) if any(hint in text for hint in self.hints) else text

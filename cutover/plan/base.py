@@ -9,6 +9,10 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+# Looking for close words takes longer than all the rest of loading a plan.
+MAX_SUGGESTIONS = 50
+MAX_TOLD = 1000
+
 T = TypeVar("T")
 
 
@@ -30,11 +34,14 @@ class PlanModel(BaseModel):
 def retold(error: ValidationError, known_keys: list[str]) -> ValidationError:
     """The same mistakes, with unknown keys of this very mapping explained."""
     lines = error_lines(error)
-    for line in lines:
-        loc = line["loc"]
-        if len(loc) == 1 and isinstance(line["type"], PydanticCustomError) and line["type"].type == "extra_forbidden":
-            line["type"] = unknown_key(str(loc[0]), known_keys)
+    unknown = [line for line in lines if len(line["loc"]) == 1 and _is_extra(line)]
+    for line in unknown[:MAX_SUGGESTIONS]:
+        line["type"] = unknown_key(str(line["loc"][0]), known_keys)
     return ValidationError.from_exception_data(error.title, lines)
+
+
+def _is_extra(line: InitErrorDetails) -> bool:
+    return isinstance(line["type"], PydanticCustomError) and line["type"].type == "extra_forbidden"
 
 
 def error_lines(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> list[InitErrorDetails]:
@@ -45,7 +52,7 @@ def error_lines(error: ValidationError, prefix: tuple[str | int, ...] = ()) -> l
             loc=prefix + line["loc"],
             input=line["input"],
         )
-        for line in error.errors(include_url=False)
+        for line in error.errors(include_url=False)[:MAX_TOLD]
     ]
 
 

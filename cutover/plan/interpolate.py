@@ -7,8 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from cutover.plan.base import MAX_SUGGESTIONS
 from cutover.redact import MASK, MIN_SECRET_LENGTH
 
+# Behind so many complaints about one text the rest of it is not read.
+MAX_COMPLAINTS = 20
 # A few variables in a row that each hold the one before twice would fill the memory.
 MAX_EXPANDED_CHARS = 8 * 1024 * 1024
 MAX_NESTING = 8
@@ -55,6 +58,7 @@ class Variables:
     seen: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[str, set[str]] = field(default_factory=dict)
     spent: int = 0
+    suggestions: int = MAX_SUGGESTIONS
 
     def define(self, name: str, text: str) -> Expansion:
         """Add one of ``vars``; the environment wins over it, and it may use those above it."""
@@ -81,8 +85,10 @@ class Variables:
         return expansion
 
     def unset(self, name: str) -> Complaint:
-        known = sorted({*self.environ, *self.vars, *self.later})
-        close = get_close_matches(name, known, n=1, cutoff=0.75)
+        close: list[str] = []
+        if self.suggestions:
+            self.suggestions -= 1
+            close = get_close_matches(name, sorted({*self.environ, *self.vars, *self.later}), n=1, cutoff=0.75)
         hint = f"did you mean ${{{close[0]}}}?" if close else f"set it, or write ${{{name}:-default}}"
         return Complaint(f"the variable {name!r} is not set", hint)
 
@@ -96,6 +102,7 @@ class _Scanner:
     text: str
     variables: Variables
     expansion: Expansion
+    complained: int = 0
 
     def scan(self, at: int, depth: int, *, live: bool) -> tuple[str, int]:
         """The text from ``at`` to the brace that closes it (to the end at depth 0), and the index behind that.
@@ -104,7 +111,7 @@ class _Scanner:
         """
         parts: list[str] = []
         size = 0
-        while stop := _STOP.search(self.text, at):
+        while self.complained < MAX_COMPLAINTS and (stop := _STOP.search(self.text, at)):
             parts.append(self.text[at : stop.start()])
             at = stop.end()
             if stop.group() == "$${":
@@ -161,6 +168,7 @@ class _Scanner:
 
     def _complain(self, message: str, hint: str | None = None) -> None:
         complaint = Complaint(message, hint)
+        self.complained += 1
         if complaint not in self.expansion.complaints:
             self.expansion.complaints.append(complaint)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping as Environment
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ from cutover.plan.source import read_plan
 from cutover.plan.step import StepTypes
 from cutover.plan.torn import torn_requests
 from cutover.plan.yaml12 import NotCoreError, compose, resolve_scalar
-from cutover.redact import Redactor, redact, redact_data, redactor
+from cutover.redact import Redactor, redact, redactor
 
 MAX_MISTAKES = 500
+MAX_LINE_CHARS = 1_000_000
 
 _NAME_LINE = re.compile(
-    r"""^\{?\s*(?P<k>["']?)name(?P=k)\s*:\s*(?P<q>["']?)([a-z][a-z0-9-]{0,62})(?P=q)\s*(?:[,#}].*)?$""", re.MULTILINE
+    r"""^(?:\{\s*)?(?P<k>["']?)name(?P=k)\s*:\s*(?P<q>["']?)([a-z][a-z0-9-]{0,62})(?P=q)\s*(?:[,#}].*)?$""",
+    re.MULTILINE,
 )
 
 
@@ -42,7 +44,7 @@ class LoadedPlan:
     ``run_variables`` are the names that steps save while the run goes on; they stand in later steps as ``${name}``.
     """
 
-    plan: Plan
+    plan: Plan = field(repr=False)
     file: Path
     text: str = field(repr=False)
     hash: str
@@ -51,7 +53,7 @@ class LoadedPlan:
 
     def resolved_yaml(self) -> str:
         """``resolved`` for the artifacts."""
-        return redact(_dumped(redact_data(self.resolved)))
+        return redact(_dumped(self.resolved))
 
 
 def load_plan(path: Path, step_types: StepTypes, environ: Environment[str, str]) -> LoadedPlan:
@@ -112,7 +114,7 @@ def _validated(resolved: Resolved, root: Mapping, types: StepTypes) -> tuple[Pla
 
 
 def _read_number(resolved: Resolved, place: Place) -> bool:
-    data, masked = _at(resolved.data, place[:-1]), _at(resolved.masked, place[:-1])
+    data = _at(resolved.data, place[:-1])
     text = data[place[-1]]
     try:
         value = resolve_scalar(text)
@@ -120,7 +122,7 @@ def _read_number(resolved: Resolved, place: Place) -> bool:
         return False
     if isinstance(value, str) or value is None:
         return False
-    if masked[place[-1]] == text:
+    if resolved.masked and (masked := _at(resolved.masked, place[:-1]))[place[-1]] == text:
         masked[place[-1]] = value
     data[place[-1]] = value
     return True
@@ -133,18 +135,20 @@ def _at(data: Any, place: Place) -> Any:
 
 
 def _in_order(mistakes: list[Mistake]) -> list[Mistake]:
-    told: dict[tuple[int, int, str], Mistake] = {}
+    """Sorted, redacted, and once each: what stands under an anchor is wrong wherever it is used."""
+    told: dict[tuple[int, int, str, str], Mistake] = {}
     for m in sorted(mistakes, key=lambda m: (m.line, m.column)):
-        clean = Mistake(m.file, m.line, m.column, redact(m.path), redact(m.message), redact(m.hint) if m.hint else None)
-        told.setdefault((m.line, m.column, m.message), clean)
+        told.setdefault((m.line, m.column, m.message, m.path.rpartition(".")[2]), m)
     ordered = list(told.values())
     if len(ordered) > MAX_MISTAKES:
-        rest = len(ordered) - MAX_MISTAKES
-        last = ordered[MAX_MISTAKES]
+        last, rest = ordered[MAX_MISTAKES], len(ordered) - MAX_MISTAKES
         ordered[MAX_MISTAKES:] = [
-            Mistake(last.file, last.line, last.column, "", f"and {rest} more mistakes from here on")
+            replace(last, path="", message=f"and at least {rest} more mistakes from here on", hint=None)
         ]
-    return ordered
+    return [
+        replace(m, path=redact(m.path), message=redact(m.message), hint=redact(m.hint) if m.hint else None)
+        for m in ordered
+    ]
 
 
 def _hash(masked: dict[Key, Any]) -> str:
@@ -162,14 +166,17 @@ def _with_text_keys(value: Any) -> Any:
 
 
 def _redacted(resolved: Resolved) -> dict[str, Any]:
+    """The masked data, also without secrets that are repeated where no secret belongs, as in a command."""
+    data: dict[str, Any] = _with_text_keys(resolved.masked)
     own = Redactor()
     for secret in resolved.secrets:
         own.add(secret)
-    data: dict[str, Any] = own.data(_with_text_keys(resolved.masked))
-    return data
+    whole = json.dumps(data, ensure_ascii=False)
+    return data if own.text(whole) == whole else own.data(data)
 
 
 def _dumped(data: dict[str, Any]) -> str:
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+    # A folded line could hide a part of a secret.
+    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=MAX_LINE_CHARS)
     return text

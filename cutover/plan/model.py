@@ -30,7 +30,7 @@ _SERVER = re.compile(rf"{_HOST}:(\d{{1,5}})|unix:/[A-Za-z0-9._/-]+")
 _LISTEN = re.compile(rf"(?:(?:{_HOST}|\*):)?(\d{{1,5}})(?: (?:ssl|http2|default_server|reuseport|ipv6only=o(?:n|ff)))*")
 _FILE = re.compile(r"/[A-Za-z0-9._/@+-]+")
 _LOCATION = re.compile(r"/[A-Za-z0-9._~/%@:+-]*")
-_KEY = re.compile(r"(?:\$[a-z_][a-z0-9_]*|[A-Za-z0-9._:|-])+")
+_KEY = re.compile(r"(?:\$[a-z_][a-z0-9_]*+|[A-Za-z0-9._:|-])++")
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _SERVER_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})")
 MAX_PORT = 65535
@@ -38,6 +38,10 @@ MAX_PORT = 65535
 
 def _mistake(message: str) -> PydanticCustomError:
     return PydanticCustomError("plan", "{message}", {"message": message})
+
+
+def _missing(what: str) -> PydanticCustomError:
+    return PydanticCustomError("missing", "{message}", {"message": f"is missing: {what}"})
 
 
 def _grammar(pattern: re.Pattern[str], what: str) -> AfterValidator:
@@ -256,7 +260,7 @@ class Proxy(PlanModel):
     def _has_config(cls, config: str | None, info: ValidationInfo) -> str | None:
         control: Control | None = info.data.get("control")
         if config is None and control is not None and control.kind != "managed":
-            raise _mistake("is missing: the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
+            raise _missing("the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
         return config
 
     @field_validator("server")
@@ -264,7 +268,7 @@ class Proxy(PlanModel):
     def _has_server(cls, server: ProxyServer | None, info: ValidationInfo) -> ProxyServer | None:
         control: Control | None = info.data.get("control")
         if server is None and control is not None and control.kind == "managed":
-            raise _mistake("is missing: a managed nginx needs one, as in server: {listen: '127.0.0.1:8080'}")
+            raise _missing("a managed nginx needs one, as in server: {listen: '127.0.0.1:8080'}")
         return server
 
     @field_validator("routes", mode="wrap")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Key = str | int
 Path = tuple[Key, ...]
 ScalarValue = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Line and column count from 1; ``start`` and ``end`` are indexes into the text."""
 
     line: int
@@ -22,12 +22,13 @@ class Span:
 
 @dataclass(slots=True)
 class Scalar:
-    """``plain``: written without quotes."""
+    """``plain``: written without quotes. ``size`` counts a node and those within, ``height`` the levels of those."""
 
     span: Span
     value: ScalarValue
     plain: bool = False
     size: int = 1
+    height: int = 0
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Sequence:
     flow: bool
     items: list[Node] = field(default_factory=list)
     size: int = 1
+    height: int = 0
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Mapping:
     flow: bool
     entries: dict[Key, Entry] = field(default_factory=dict)
     size: int = 1
+    height: int = 0
 
 
 Node = Scalar | Sequence | Mapping

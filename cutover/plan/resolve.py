@@ -23,13 +23,16 @@ from cutover.redact import MASK, MIN_SECRET_LENGTH
 # Read as they stand: what says which plan this is must not depend on who runs it.
 LITERAL_KEYS = frozenset({"version", "name", "secrets"})
 SAVE_KEY = "save"
+MAX_NOTED = 1000
+MAX_SECRET_CHARS = 8192
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """The data of a plan with every variable filled in, and ``masked``, the same with secrets as ``***``.
+    """The data of a plan with every variable filled in.
 
-    ``faulty`` are the places with a mistake of their own, ``interpolated`` those whose text came from a variable.
+    ``masked`` is the same with secrets as ``***``, and empty where there are mistakes. ``faulty`` are the places with a
+    mistake of their own, ``interpolated`` those whose text came from a variable.
     """
 
     data: dict[Key, Any]
@@ -47,7 +50,7 @@ def resolve(root: Mapping, file: str, environ: Environment[str, str]) -> Resolve
     data = open_walk.plan()
     named = _named_secrets(root)
     names = open_walk.secret_names | named
-    masked = _Walk(root, file, Variables(environ, masked=names), masking=True).plan()
+    masked = {} if open_walk.mistakes else _Walk(root, file, Variables(environ, masked=names), masking=True).plan()
     variables = open_walk.variables
     secrets = set(open_walk.secrets)
     for name in names:
@@ -148,16 +151,22 @@ class _Walk:
         expansion = self._told(path, raw, lambda: self.variables.expand(raw))
         text = expansion.text
         if header is not None:
-            self.secrets |= header_secrets(header, text)
+            self._keep(path, header_secrets(header, text))
             if self.masking and (len(text) >= MIN_SECRET_LENGTH or MASK in text):
                 return MASK
         if header is not None or body:
             self.secret_names |= expansion.names
         if "://" in text:
-            self.secrets |= userinfo_secrets(text)
+            self._keep(path, userinfo_secrets(text))
             self._note_userinfo(raw)
             text = mask_userinfo(text) if self.masking else text
         return text
+
+    def _keep(self, path: Path, secrets: set[str]) -> None:
+        if max(map(len, secrets), default=0) > MAX_SECRET_CHARS:
+            self._note(path, f"a header or userinfo of more than {MAX_SECRET_CHARS} characters", "no server takes it")
+        else:
+            self.secrets |= secrets
 
     def _note_userinfo(self, raw: str) -> None:
         for name in userinfo_variables(raw):
@@ -173,6 +182,7 @@ class _Walk:
             self._full = True
             expansion = Expansion(raw)
             self._note(path, "the variables of this plan expand to more than 8 MB", "do they hold one another?")
+        self._full = self._full or len(self.mistakes) > MAX_NOTED
         for complaint in expansion.complaints:
             self._note(path, complaint.message, complaint.hint)
         if expansion.names:

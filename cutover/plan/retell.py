@@ -79,7 +79,7 @@ def _placed(error: ErrorDetails, root: Mapping) -> _Error:
     loc: Sequence[Key] = error["loc"]
     kind = error["type"]
     about_key = kind in {"unknown_key", "extra_forbidden", "invalid_key"} or loc[-1:] == ("[key]",)
-    missing = loc[-1] if kind == "missing" and loc else None
+    missing = loc[-1] if kind == "missing" else None
     loc = loc[:-1] if missing is not None or loc[-1:] == ("[key]",) else loc
     found = locate(root, loc, key=about_key)
     location = found.path if missing is None else (*found.path, missing)
@@ -91,16 +91,16 @@ def _placed(error: ErrorDetails, root: Mapping) -> _Error:
 def _message(error: _Error, same_place: list[_Error]) -> tuple[str, str | None]:
     """What is wrong, and a suggestion."""
     if error.type == "missing":
-        return "is missing", None
+        return error.message if error.message.startswith("is missing") else "is missing", None
     if error.type in {"key", "invalid_key"}:
         return f"a key is a text, not {describe(error.location[-1])}", "put it in quotes"
     if error.type in _EXPECTED:
         return _wrong_type(error.value, [_EXPECTED[e.type] for e in same_place if e.type in _EXPECTED])
     if error.type == "literal_error":
         return _wrong_word(error.value, error.message.removeprefix("Input should be "))
-    if error.type == "unknown_key":
+    if error.type in {"unknown_key", "extra_forbidden"}:
         message, _, hint = _shortened(error.message).partition("; ")
-        return message, hint or None
+        return message.replace("Extra inputs are not permitted", "unknown key"), hint or None
     return _shortened(_plainly(error.message, error.value)), None
 
 

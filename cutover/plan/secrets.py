@@ -14,8 +14,9 @@ BODY_KEYS = frozenset({"body", "json"})
 _OPEN_HEADERS = frozenset({"content-type", "user-agent", "host", "cache-control"})
 _OPEN_PREFIXES = ("accept", "x-cutover")
 
-_USERINFO = re.compile(r"(?<=://)((?:\$\{[^}]*\}|[^/?#\s@]|@(?=[^/?#\s]*@))+)(?=@)")
-_ODD_USERINFO = re.compile(r"(?<=://)(\S+)(?=@)")
+# The authority of a URL; variables in it may hold any sign. Possessive, as it must not try the same text twice.
+_AUTHORITY = re.compile(r"://((?:\$\{[^}]{0,100}\}|[^/?#\s])*+)")
+_ODD_AUTHORITY = re.compile(r"://(\S*)")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -47,8 +48,18 @@ def _basic_secrets(credentials: str) -> set[str]:
 
 def userinfo(text: str) -> list[str]:
     """What stands before the ``@`` of each URL in a text."""
-    found = _USERINFO.findall(text) if "@" in text else []
-    return found or (_ODD_USERINFO.findall(text) if "@" in text and not _is_url(text) else [])
+    return [text[start:end] for start, end in _userinfo_spans(text)]
+
+
+def _userinfo_spans(text: str) -> list[tuple[int, int]]:
+    if "@" not in text:
+        return []
+    authorities = [match.span(1) for match in _AUTHORITY.finditer(text)]
+    spans = [(start, text.rfind("@", start, end)) for start, end in authorities]
+    found = [(start, at) for start, at in spans if at > start]
+    if not found and not _is_url(text) and (odd := _ODD_AUTHORITY.search(text)):
+        found = [(odd.start(1), at)] if (at := text.rfind("@", *odd.span(1))) > odd.start(1) else []
+    return found
 
 
 def userinfo_secrets(text: str) -> set[str]:
@@ -66,14 +77,17 @@ def userinfo_variables(raw: str) -> set[str]:
 
 
 def mask_userinfo(text: str) -> str:
-    for info in userinfo(text):
-        if MASK in info or len(info) >= MIN_SECRET_LENGTH:
-            text = text.replace(f"://{info}@", f"://{MASK}@")
-    return text
+    parts, done = [], 0
+    for start, end in _userinfo_spans(text):
+        info = text[start:end]
+        parts += [text[done:start], MASK if MASK in info or len(info) >= MIN_SECRET_LENGTH else info]
+        done = end
+    return "".join([*parts, text[done:]])
 
 
 def _is_url(text: str) -> bool:
     try:
-        return urlsplit(text.strip()).port is not None or "://" not in text
+        _ = urlsplit(text.strip()).port
     except ValueError:
         return False
+    return True

@@ -41,16 +41,17 @@ def _read(path: Path) -> bytes:
         raise refusal(path, "there is no such file", "name one with --plan, or write one with: cutover init") from None
     except (OSError, ValueError) as error:
         raise refusal(path, f"the file can't be opened: {getattr(error, 'strerror', None) or error}") from None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise refusal(path, "this is a folder, not a plan", "name the file in it")
         if not stat.S_ISREG(mode):
             raise refusal(path, "this is not a regular file", "write the plan into a file of its own")
-        try:
-            content = _up_to(file.fileno(), MAX_PLAN_BYTES + 1)
-        except OSError as error:
-            raise refusal(path, f"the file can't be read: {error.strerror}") from None
+        content = _up_to(descriptor, MAX_PLAN_BYTES + 1)
+    except OSError as error:
+        raise refusal(path, f"the file can't be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_PLAN_BYTES:
         raise refusal(path, f"the file is larger than {MAX_PLAN_BYTES // 1024} kB", "is this a plan?")
     return content

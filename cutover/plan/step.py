@@ -176,9 +176,8 @@ def _wrong_keys(
             continue
         told = unknown_key(str(key), list(COMMON_KEYS) if chosen else [*types, *COMMON_KEYS], what)
         if key in every_type:
-            told = PydanticCustomError(
-                "step", "{message}", {"message": f"{key} is an action, and a gate may change nothing"}
-            )
+            message = f"{key} is an action, and a gate may change nothing"
+            told = PydanticCustomError("unknown_key", "{message}", {"message": message})
         errors.append(InitErrorDetails(type=told, loc=(key,), input=item))
     if not chosen and not errors:
         errors.append(_error(f"a {what.removesuffix(' type')} needs one of: {', '.join(types)}", value))

@@ -57,7 +57,7 @@ def explain(error: Any, text: str, file: str) -> Mistake:
     context = getattr(error, "context_mark", None)
     if context is not None and problem.removeprefix("did not find ").startswith(_OPENING):
         mark = context if problem.startswith("found") else mark
-    for number in {mark.line, context.line if context else mark.line}:
+    for number in (mark.line, context.line) if context else (mark.line,):
         if number < len(lines) and (request := _REQUEST.search(lines[number])):
             if lines[number][: request.start()].endswith(("'", '"')):
                 continue

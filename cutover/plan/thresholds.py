@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from cutover.plan.units import format_duration, parse_duration, parse_percentage
+from cutover.plan.units import format_duration, parse_duration, parse_percentage, spell_duration, spell_number
 
 
 class Verdict(StrEnum):
@@ -50,10 +50,12 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-_GRAMMAR = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*(<=|>=|==|<|>)\s*(\S.*?)\s*")
-_RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*x\s+old")
+_GRAMMAR = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*(<=|>=|==|<|>)\s*([^\s=].*?)\s*")
+MAX_CHARS = 100
+MAX_NUMBER = 1e12
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*x\s+old", re.ASCII)
 _OFFSET = re.compile(r"old\s*\+\s*(\S+)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:/s)?")
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,11 @@ class Threshold:
         return Verdict.PASS if _OPERATORS[self.op](figures[self.metric], limit) else Verdict.FAIL
 
     def __str__(self) -> str:
+        """As a plan would write it: ``parse_threshold`` gives back the same threshold."""
         if self.relative == "ratio":
-            return f"{self.metric} {self.op} {self.value:g}x old"
-        value = format_metric(self.metric, self.value)
+            return f"{self.metric} {self.op} {spell_number(self.value)}x old"
+        spelled = spell_duration(self.value) if self.metric in TIMES else spell_number(self.value)
+        value = f"{spelled}%" if self.metric in PROPORTIONS else spelled
         return f"{self.metric} {self.op} old + {value}" if self.relative else f"{self.metric} {self.op} {value}"
 
     @classmethod
@@ -112,7 +116,7 @@ def parse_threshold(text: object) -> Threshold:
     """Raise a mistake that names the part that is wrong."""
     if isinstance(text, Threshold):
         return text
-    match = _GRAMMAR.fullmatch(text) if isinstance(text, str) else None
+    match = _GRAMMAR.fullmatch(text) if isinstance(text, str) and len(text) <= MAX_CHARS else None
     if match is None:
         raise _mistake(f"{text!r} is not a threshold; write METRIC OP VALUE, as in 'p95 <= 500ms'")
     metric, op, value = match.groups()
@@ -121,7 +125,7 @@ def parse_threshold(text: object) -> Threshold:
         known = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(METRICS)}"
         raise _mistake(f"{metric!r} is not a metric; {known}")
     if ratio := _RATIO.fullmatch(value):
-        return Threshold(metric, op, float(ratio.group(1)), "ratio")
+        return Threshold(metric, op, _number(metric, ratio.group(1)), "ratio")
     if offset := _OFFSET.fullmatch(value):
         return Threshold(metric, op, _value(metric, offset.group(1)), "offset")
     return Threshold(metric, op, _value(metric, value))
@@ -135,9 +139,17 @@ def _value(metric: str, text: str) -> float:
             return parse_percentage(text)
     except PydanticCustomError as error:
         raise _mistake(f"{metric}: {error.message()}") from None
-    if not _NUMBER.fullmatch(text):
+    match = _NUMBER.fullmatch(text)
+    if match is None:
         raise _mistake(f"{metric}: {text!r} is not a number")
-    return float(text.removesuffix("/s"))
+    return _number(metric, match.group(1))
+
+
+def _number(metric: str, digits: str) -> float:
+    number = float(digits)
+    if number > MAX_NUMBER:
+        raise _mistake(f"{metric}: {digits} is out of range")
+    return number
 
 
 def _enough(metric: str, figures: Mapping[str, float]) -> bool:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
 
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|kb|mb|gb)", re.IGNORECASE)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|kb|mb|gb)", re.IGNORECASE | re.ASCII)
 _BYTES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
-_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 MAX_DURATION_S = 365 * 86400.0
+MAX_SIZE_BYTES = 1024**4
+MAX_PERCENTAGE = 100.0
+MAX_CHARS = 100
 
 
 def parse_duration(text: object) -> float:
     """``500ms``, ``5m``, ``1h30m`` in seconds; a number without a unit is a mistake."""
-    if isinstance(text, bool) or not isinstance(text, str):
-        raise _unit_error("duration", text, "500ms, 30s, 5m, 24h")
-    value = text.strip()
+    value = text.strip() if isinstance(text, str) and len(text) <= MAX_CHARS else ""
     parts = list(_DURATION_PART.finditer(value))
     if not parts or "".join(m.group(0) for m in parts) != value:
         raise _unit_error("duration", text, "500ms, 30s, 5m, 24h")
-    seconds = sum(float(m.group(1)) * _SECONDS[m.group(2)] for m in parts)
+    # Decimal: what spell_duration writes is read as the very same number.
+    seconds = float(sum(Decimal(m.group(1)) * _SECONDS[m.group(2)] for m in parts))
     if seconds > MAX_DURATION_S:
         raise PydanticCustomError("duration", "{text} is longer than a year", {"text": repr(text)})
     return seconds
@@ -32,18 +35,24 @@ def parse_duration(text: object) -> float:
 
 def parse_percentage(text: object) -> float:
     """``1%`` as 1.0; the sign is required."""
-    match = _PERCENTAGE.fullmatch(text.strip()) if isinstance(text, str) else None
+    match = _PERCENTAGE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= MAX_CHARS else None
     if match is None:
         raise _unit_error("percentage", text, "1%, 0.5%")
-    return float(match.group(1))
+    percentage = float(match.group(1))
+    if percentage > MAX_PERCENTAGE:
+        raise PydanticCustomError("percentage", "{text} is more than all of it", {"text": repr(text)})
+    return percentage
 
 
 def parse_size(text: object) -> int:
     """``64kb`` in bytes, with 1 kb = 1024 bytes."""
-    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= MAX_CHARS else None
     if match is None:
         raise _unit_error("size", text, "512b, 64kb, 1mb")
-    return int(float(match.group(1)) * _BYTES[match.group(2).lower()])
+    size = Decimal(match.group(1)) * _BYTES[match.group(2).lower()]
+    if size > MAX_SIZE_BYTES:
+        raise PydanticCustomError("size", "{text} is more than a terabyte", {"text": repr(text)})
+    return int(size)
 
 
 def format_duration(seconds: float) -> str:
@@ -58,6 +67,19 @@ def format_duration(seconds: float) -> str:
             spelled += f"{rest // size}{unit}"
             rest %= size
     return spelled
+
+
+def spell_duration(seconds: float) -> str:
+    """A duration without any rounding: ``parse_duration`` gives back the same number."""
+    if seconds >= 60 and seconds == int(seconds):  # noqa: PLR2004 - seconds in a minute
+        return format_duration(seconds)
+    return f"{spell_number(seconds)}s" if seconds >= 1 or seconds == 0 else f"{spell_number(seconds, 1000)}ms"
+
+
+def spell_number(number: float, factor: int = 1) -> str:
+    """A number, times a factor, in its fewest digits and without an exponent."""
+    text = format(Decimal(repr(number)) * factor, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _unit_error(kind: str, value: object, examples: str) -> PydanticCustomError:

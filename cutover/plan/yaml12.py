@@ -16,9 +16,12 @@ from cutover.plan.syntax import explain
 
 MAX_NODES = 100_000
 MAX_DEPTH = 64
+MAX_NOTED = 1000
 MAX_DIGITS = 400
 
 _PREFIX = "tag:yaml.org,2002:"
+# No text that begins otherwise is anything but a text.
+_SPECIAL = frozenset("0123456789+-.~nNtTfF")
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -32,6 +35,8 @@ class NotCoreError(ValueError):
 
 def resolve_scalar(text: str) -> ScalarValue:
     """What a plain scalar means in YAML 1.2's core schema: ``no``, ``on``, ``1:30`` and dates are texts."""
+    if text and text[0] not in _SPECIAL:
+        return text
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):
@@ -102,10 +107,9 @@ class _Composer:
 
     def _node(self, event: Any, depth: int) -> Node:
         span = _span(event)
-        if depth > MAX_DEPTH:
-            raise self._fatal(span, f"the plan is nested more than {MAX_DEPTH} levels deep")
+        self._descend(depth, span)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(str(event.anchor), span)
+            return self._alias(str(event.anchor), span, depth)
         self._spend(1, span)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
@@ -120,7 +124,7 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _alias(self, anchor: str, span: Span) -> Node:
+    def _alias(self, anchor: str, span: Span, depth: int) -> Node:
         if anchor not in self._anchors:
             close = get_close_matches(anchor, self._anchors, n=1)
             self._note(span, f"there is no anchor &{anchor} above", f"did you mean *{close[0]}?" if close else None)
@@ -129,6 +133,7 @@ class _Composer:
         if node is None:
             raise self._fatal(span, f"the anchor &{anchor} contains itself")
         self._spend(node.size, span)
+        self._descend(depth + node.height, span)
         return node
 
     def _scalar(self, event: Any, span: Span) -> Scalar:
@@ -152,6 +157,7 @@ class _Composer:
             self._path.pop()
             sequence.items.append(item)
             sequence.size += item.size
+            sequence.height = max(sequence.height, item.height + 1)
         return sequence
 
     def _mapping(self, event: Any, span: Span, depth: int) -> Mapping:
@@ -165,6 +171,7 @@ class _Composer:
             node = self._node(next(self._events), depth + 1)
             self._path.pop()
             mapping.size += key.size + node.size
+            mapping.height = max(mapping.height, node.height + 1)
             if isinstance(key, Scalar) and key.plain and name == "<<":
                 if merged is not None:
                     self._note(
@@ -219,12 +226,19 @@ class _Composer:
             hint = "aliases count as if they were written out"
             raise self._fatal(span, f"the plan holds more than {MAX_NODES:,} values", hint)
 
+    def _descend(self, depth: int, span: Span) -> None:
+        if depth > MAX_DEPTH:
+            raise self._fatal(span, f"the plan is nested more than {MAX_DEPTH} levels deep")
+
     def _note(self, span: Span, message: str, hint: str | None = None) -> None:
         self.mistakes.append(Mistake(self.file, span.line, span.column, spell(self._path), message, hint))
+        if len(self.mistakes) == MAX_NOTED:
+            raise self._fatal(span, f"{MAX_NOTED} mistakes up to here; the rest of the plan was not read")
 
     def _fatal(self, span: Span | None, message: str, hint: str | None = None) -> PlanError:
         line, column = (span.line, span.column) if span else (0, 0)
-        return PlanError([*self.mistakes, Mistake(self.file, line, column, "", message, hint)])
+        mistakes = [*self.mistakes, Mistake(self.file, line, column, "", message, hint)]
+        return PlanError(sorted(mistakes, key=lambda m: (m.line, m.column)))
 
 
 def _tagged(tag: str, text: str) -> ScalarValue:
