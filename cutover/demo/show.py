@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +27,20 @@ if TYPE_CHECKING:
     from cutover.cli.options import Cli
 
 
-def _nothing() -> None:
-    pass
-
-
-@dataclass
 class Watcher:
-    """A sink that marks the traffic at each weight and remembers what failed where."""
+    """A sink that marks the traffic at each weight and remembers what failed where.
 
-    traffic: Traffic | None = None
-    weights: list[tuple[int, float]] = field(default_factory=list)
-    """Each weight that was verified, with the seconds that its change took."""
-    failure: str = ""
-    failed_in: str = ""
-    failed_at: int = 0
-    rolled_back_s: float | None = None
-    on_lost: Callable[[], None] = field(default_factory=lambda: _nothing)
-    folder_of: Callable[[str], Path] | None = None
+    ``weights`` has each weight that was verified, with the seconds that its change took.
+    """
+
+    def __init__(self) -> None:
+        self.traffic: Traffic | None = None
+        self.weights: list[tuple[int, float]] = []
+        self.failure = self.failed_in = ""
+        self.failed_at = 0
+        self.rolled_back_s: float | None = None
+        self.on_lost: Callable[[], None] = self.close
+        self.folder_of: Callable[[str], Path] | None = None
 
     def handle(self, recorded: Recorded, event: e.Event, state: RunState) -> None:  # noqa: ARG002 - a sink's signature
         if isinstance(event, e.ShiftVerified):
