@@ -1,7 +1,6 @@
 """The plan: which backends, which proxy, which phases.
 
-What ends in a proxy's configuration file (names, paths, servers, keys) is held to a strict grammar here, so that no
-plan can inject a directive.
+What ends in a proxy's configuration file (names, paths, servers, keys) is held to the strict grammar of ``grammar``.
 """
 
 from __future__ import annotations
@@ -11,10 +10,24 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cutover.plan.base import PlanModel, validate_with
+from cutover.plan.grammar import (
+    HOST,
+    KEY,
+    FilePath,
+    Listen,
+    LocationPath,
+    Server,
+    ServerName,
+    Token,
+    Url,
+    grammar,
+    host_and_port,
+    missing,
+    mistake,
+)
 from cutover.plan.request import HeaderValue
 from cutover.plan.step import Step
 from cutover.plan.units import Size
@@ -25,59 +38,6 @@ ROLLBACK_PHASE = "rollback"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PHASE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
-_SERVER = re.compile(rf"{_HOST}:(\d{{1,5}})|unix:/[A-Za-z0-9._/-]+")
-_LISTEN = re.compile(rf"(?:(?:{_HOST}|\*):)?(\d{{1,5}})(?: (?:ssl|http2|default_server|reuseport|ipv6only=o(?:n|ff)))*")
-_FILE = re.compile(r"/[A-Za-z0-9._/@+-]+")
-_LOCATION = re.compile(r"/[A-Za-z0-9._~/%@:+-]*")
-_KEY = re.compile(r"(?:\$[a-z_][a-z0-9_]*+|[A-Za-z0-9._:|-])++")
-_TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_SERVER_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})")
-MAX_PORT = 65535
-
-
-def _mistake(message: str) -> PydanticCustomError:
-    return PydanticCustomError("plan", "{message}", {"message": message})
-
-
-def _missing(what: str) -> PydanticCustomError:
-    return PydanticCustomError("missing", "{message}", {"message": f"is missing: {what}"})
-
-
-def _grammar(pattern: re.Pattern[str], what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        match = pattern.fullmatch(value)
-        if match is None or ".." in value:
-            raise _mistake(f"{value!r} is not {what}")
-        if match.groups() and match.group(1) and not 0 < int(match.group(1)) <= MAX_PORT:
-            raise _mistake(f"{value!r}: ports go from 1 to {MAX_PORT}")
-        return value
-
-    return AfterValidator(check)
-
-
-Server = Annotated[str, _grammar(_SERVER, "a server; write host:port, [v6]:port or unix:/path")]
-FilePath = Annotated[str, _grammar(_FILE, "an absolute path of letters, digits and . _ / @ + -")]
-Listen = Annotated[str, _grammar(_LISTEN, "an address to listen on; write 8080 or 127.0.0.1:8080")]
-LocationPath = Annotated[str, _grammar(_LOCATION, "a path prefix; write /api/ without spaces, quotes or braces")]
-ServerName = Annotated[str, _grammar(_SERVER_NAME, "a server name")]
-Token = Annotated[str, _grammar(_TOKEN, "a name of letters, digits, _ and -")]
-
-
-def _check_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise _mistake(f"{value!r} is not a URL: {error}") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise _mistake(f"{value!r} is not a URL of the form http://host:port")
-    if parts.query or parts.fragment:
-        raise _mistake(f"{value!r}: a base URL has no query and no fragment")
-    return value.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_check_url)]
 
 
 class Backend(PlanModel):
@@ -91,7 +51,7 @@ class Backend(PlanModel):
     @classmethod
     def _servers_from_url(cls, value: Any) -> Any:
         if isinstance(value, dict) and "servers" not in value and isinstance(value.get("url"), str):
-            server = _host_and_port(value["url"])
+            server = host_and_port(value["url"])
             return {**value, "servers": [server]} if server else value
         return value
 
@@ -99,24 +59,12 @@ class Backend(PlanModel):
     @classmethod
     def _some(cls, servers: list[str]) -> list[str]:
         if not servers or len(set(servers)) != len(servers):
-            raise _mistake("servers needs at least one address, each once")
+            raise mistake("servers needs at least one address, each once")
         return servers
 
     @property
     def scheme(self) -> str:
         return urlsplit(self.url).scheme
-
-
-def _host_and_port(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return None
-    if not parts.hostname or port is None:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{host}:{port}"
 
 
 class Backends(PlanModel):
@@ -131,9 +79,9 @@ class Backends(PlanModel):
         if backend is None or old is None:
             return backend
         if info.field_name == "new" and set(old.servers) & set(backend.servers):
-            raise _mistake("old and new have a server in common; nothing would move")
+            raise mistake("old and new have a server in common; nothing would move")
         if backend.scheme != old.scheme:
-            raise _mistake("all backends of a plan are http, or all are https")
+            raise mistake("all backends of a plan are http, or all are https")
         return backend
 
 
@@ -152,7 +100,7 @@ class Local(PlanModel):
 
 
 class Docker(PlanModel):
-    """A container, through the Docker SDK; DOCKER_HOST and contexts apply. ``conf`` is a path inside it."""
+    """A container, through the Docker SDK; DOCKERHOST and contexts apply. ``conf`` is a path inside it."""
 
     container: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     binary: str = Field(default="nginx", pattern=r"^[A-Za-z0-9._/-]+$")
@@ -175,7 +123,7 @@ class Control(PlanModel):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if sum(c is not None for c in (self.managed, self.local, self.docker)) != 1:
-            raise _mistake("control needs exactly one of managed, local, docker")
+            raise mistake("control needs exactly one of managed, local, docker")
         return self
 
     @property
@@ -224,14 +172,14 @@ class Split(PlanModel):
     """``request``: every request drawn anew. ``client``: a client, told by ``key``, keeps its side."""
 
     by: Literal["request", "client"] = "request"
-    key: Annotated[str, _grammar(_KEY, "a key of $variables and plain characters")] | None = None
+    key: Annotated[str, grammar(KEY, "a key of $variables and plain characters")] | None = None
     override: Override | None = None
     dir: FilePath | None = None
 
     @model_validator(mode="after")
     def _client_only(self) -> Self:
         if self.by == "request" and (self.key is not None or self.dir is not None):
-            raise _mistake("key and dir belong to a split by: client")
+            raise mistake("key and dir belong to a split by: client")
         return self
 
 
@@ -251,7 +199,7 @@ class Proxy(PlanModel):
     config: FilePath | None = Field(default=None, validate_default=True)
     server: ProxyServer | None = Field(default=None, validate_default=True)
     status: Status | None = None
-    resolver: Annotated[str, _grammar(re.compile(rf"{_HOST}(?::(\d{{1,5}}))?"), "a resolver's address")] | None = None
+    resolver: Annotated[str, grammar(re.compile(rf"{HOST}(?::([0-9]{{1,5}}))?"), "a resolver's address")] | None = None
     split: Split = Split()
     routes: list[Route] = Field(default_factory=lambda: [Route(path="/")], min_length=1)
 
@@ -260,7 +208,7 @@ class Proxy(PlanModel):
     def _has_config(cls, config: str | None, info: ValidationInfo) -> str | None:
         control: Control | None = info.data.get("control")
         if config is None and control is not None and control.kind != "managed":
-            raise _missing("the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
+            raise missing("the file that cutover owns, as in /etc/nginx/conf.d/api.conf")
         return config
 
     @field_validator("server")
@@ -268,7 +216,7 @@ class Proxy(PlanModel):
     def _has_server(cls, server: ProxyServer | None, info: ValidationInfo) -> ProxyServer | None:
         control: Control | None = info.data.get("control")
         if server is None and control is not None and control.kind == "managed":
-            raise _missing("a managed nginx needs one, as in server: {listen: '127.0.0.1:8080'}")
+            raise missing("a managed nginx needs one, as in server: {listen: '127.0.0.1:8080'}")
         return server
 
     @field_validator("routes", mode="wrap")
@@ -312,7 +260,7 @@ class Plan(PlanModel):
     @classmethod
     def _name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise _mistake(f"{name!r} is not a plan name; write [a-z][a-z0-9-]*, as in medical-api")
+            raise mistake(f"{name!r} is not a plan name; write [a-z][a-z0-9-]*, as in medical-api")
         return name
 
     @field_validator("vars", mode="wrap")

@@ -116,6 +116,8 @@ class _Walk:
                 ).text
             else:
                 values[name] = self._value(path, entry.node)
+                # The model will ask for quotes; that the variable is not set would be no help.
+                self.variables.vars[str(name)] = str(values[name])
         return values
 
     def _steps(self, path: Path, node: Node) -> Any:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
@@ -93,13 +93,22 @@ def _duration(value: Any) -> float:
     return parse_duration(value)
 
 
+def _written(pattern: str, *examples: str) -> Any:
+    """How a unit is written, for the JSON Schema."""
+    return Annotated[str, Field(pattern=pattern, examples=list(examples))]
+
+
 Duration = Annotated[
     float,
-    BeforeValidator(_duration, json_schema_input_type=str),
+    BeforeValidator(
+        _duration, json_schema_input_type=_written(r"^ *([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+ *$", "500ms", "5m")
+    ),
 ]
-Percentage = Annotated[float, BeforeValidator(parse_percentage, json_schema_input_type=str)]
+Percentage = Annotated[
+    float, BeforeValidator(parse_percentage, json_schema_input_type=_written(r"^ *[0-9]+(\.[0-9]+)?% *$", "1%", "0.5%"))
+]
 Size = Annotated[
     int,
-    BeforeValidator(parse_size, json_schema_input_type=str),
+    BeforeValidator(parse_size, json_schema_input_type=_written(r"^ *[0-9]+(\.[0-9]+)?([bB]|[kmgKMG][bB]) *$", "64kb")),
     PlainSerializer(lambda size: f"{size}b", return_type=str, when_used="json"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -214,6 +215,20 @@ def test_a_managed_nginx_needs_a_server_others_may_keep_their_own(mistakes: Mist
     assert load(local + "  split: {by: client}\nphases: {}\n").plan.proxy.server is None
 
 
+@pytest.mark.parametrize(
+    "url", ["ftp://h", "http://", "h:80", "http://h:99999", "http://h:0", "http://h/?a", "http://h h", ""]
+)
+def test_a_url_must_be_one(url: str, mistakes: Mistakes, head: str) -> None:
+    told = mistakes(head.replace("http://127.0.0.1:8080", f'"{url}"') + "phases: {}\n")
+    assert "proxy.url: " in told[0]
+    assert "URL" in told[0]
+
+
+def test_a_variable_that_is_no_text_is_told_once(mistakes: Mistakes, head: str) -> None:
+    told = mistakes(head + "vars: {n: 5}\ndescription: ${n}\nphases: {}\n")
+    assert told == ["10:11: vars.n: expected a text, got the number 5 (quote it)"]
+
+
 def test_backends_must_differ_and_speak_one_scheme(mistakes: Mistakes, head: str) -> None:
     same = head.replace("127.0.0.1:8001", "127.0.0.1:8000") + "phases: {}\n"
     assert mistakes(same) == ["5:8: backends.new: old and new have a server in common; nothing would move"]
@@ -265,16 +280,22 @@ def test_so_many_mistakes_are_counted_and_soon(mistakes: Mistakes, with_phases: 
         "a:80\nb",
         "a:80 #",
         "a:80}",
-        "a:${x}",
+        "a:$x",
         "$host:80",
         "a:99999",
+        "a:٣",
         "a",
         "unix:/../x",
     ],
 )
-def test_no_server_can_inject_a_directive(value: str, load: Load, head: str) -> None:
-    text = head.replace(
-        'old: {url: "http://127.0.0.1:8000"', f'old: {{url: "http://h:1", servers: ["{value!r}"]'.replace("'", "")
-    )
-    with pytest.raises(PlanError):
-        load(text + "phases: {}\n")
+def test_no_server_can_inject_a_directive(value: str, mistakes: Mistakes, head: str) -> None:
+    server = json.dumps(value)
+    text = head.replace('old: {url: "http://127.0.0.1:8000"', f'old: {{url: "http://h:1", servers: [{server}]')
+    (told,) = mistakes(text + "phases: {}\n")
+    assert told.startswith("4:38: backends.old.servers[0]: ")
+
+
+def test_a_server_that_is_one_is_taken(load: Load, head: str) -> None:
+    servers = '["a:80", "a-b.c:8080", "[::1]:80", "unix:/run/x.sock"]'
+    text = head.replace('old: {url: "http://127.0.0.1:8000"', f'old: {{url: "http://h:1", servers: {servers}')
+    assert len(load(text + "phases: {}\n").plan.backends.old.servers) == 4

@@ -77,6 +77,8 @@ def test_what_loads_is_valid(step: Any, validator: jsonschema.Draft202012Validat
         {"shift": {"to": 1, "gates": [{"wait": "5m"}]}},
         {"load": {"backend": "old", "concurrency": "many", "for": "5m"}},
         {"diff": {"requests": ["/x"]}},
+        {"shift": {"to": 1, "hold": "5"}},
+        {"http": {"backend": "old", "path": "/"}, "timeout": "5 m"},
         "wait",
     ],
 )
