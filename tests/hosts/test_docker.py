@@ -86,7 +86,7 @@ def closed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(params=["image", "mount", "volume", "furnished"])
+@pytest.fixture(params=["image", "mount"])
 async def edge(request: pytest.FixtureRequest, run: Run, mounted: Path) -> tuple[DockerHost, Container]:
     """An nginx whose config lies in the image, in a folder of this machine, in a volume, or beside a shell."""
     if request.param == "mount":
@@ -101,8 +101,10 @@ async def edge(request: pytest.FixtureRequest, run: Run, mounted: Path) -> tuple
 
 
 Edge = tuple[DockerHost, "Container"]
+everywhere = pytest.mark.parametrize("edge", ["image", "mount", "volume", "furnished"], indirect=True)
 
 
+@everywhere
 async def test_a_replaced_file_is_read_back_and_served_after_a_reload(edge: Edge, free_port: int) -> None:
     host, _ = edge
     assert await host.read(FILE) is None
@@ -168,6 +170,7 @@ async def test_a_written_file_takes_the_place_of_another(edge: Edge, free_port: 
         await host.rename(f"{FOLDER}/.nothing", FILE)
 
 
+@everywhere
 async def test_a_removed_file_is_gone_for_readers_and_for_nginx(edge: Edge, free_port: int) -> None:
     host, _ = edge
     await host.remove(FILE)
