@@ -117,9 +117,10 @@ async def _check(session: Session, ctx: StepContext, step: Step) -> Result:
             return result
         pause = step.retry.every if step.retry else 0.0
         if step.retry is None or time.monotonic() + pause > deadline:
-            _keep(ctx, result)
             tries = f" (after {attempt} tries)" if attempt > 1 else ""
-            raise StepFailedError(f"{result.summary}{tries}", result.verdict)
+            raise StepFailedError(
+                f"{result.summary}{tries}", result.verdict, figures=result.figures, artifacts=_keep(ctx, result)
+            )
         session.emit(e.StepRetried(ctx.phase, ctx.index, result.verdict, result.summary, attempt))
         attempt += 1
         await asyncio.sleep(pause)
@@ -133,6 +134,8 @@ def _fail(session: Session, phase: str, index: int, failure: StepFailedError, st
             verdict=failure.verdict,
             summary=failure.message,
             seconds=time.monotonic() - started,
+            figures=failure.figures,
+            artifacts=failure.artifacts,
         )
     )
 
