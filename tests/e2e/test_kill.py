@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
 from tests.support.site import Site, Traffic
 
-KILLED = Path(__file__).parent.parent / "support" / "killed.py"
+ZYGOTE = Path(__file__).parent.parent / "support" / "zygote.py"
 ROOT = Path(__file__).parent.parent.parent
 PHASES = """\
 preflight:
@@ -31,25 +33,56 @@ cleanup:
 MOST_EVENTS = 60
 
 
-def run_killed(site: Site, when: str, nth: int, *args: str) -> bool:
-    """Whether the process died before it was through."""
-    env = {**site.env(), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, str(KILLED), when, str(nth), *args],
-        cwd=site.folder, env=env, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-    return done.returncode != 0
+class Forks:
+    """Commands as forks of a process that has imported everything already."""
 
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._zygote = subprocess.Popen(
+            [sys.executable, str(ZYGOTE)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
 
-def go_on(site: Site) -> None:
-    """What the person at the keyboard does: run again; where a person must decide, say that the action was done."""
-    done = site.cutover("run", expect=None)
-    if done.returncode == 4:
-        ran = (site.folder / "ran").exists()
-        site.cutover("resume", *(["--skip"] if ran else []))
-    else:
-        assert done.returncode == 0, done.stdout + done.stderr
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._zygote.communicate(timeout=10)
+
+    def run(self, *args: str, kill: tuple[str, int] | None = None) -> tuple[int, str]:
+        """The exit code, negative for a signal, and what was said."""
+        order = {"args": args, "cwd": str(self.site.folder), "env": self.site.env(), "kill": kill}
+        assert self._zygote.stdin is not None
+        assert self._zygote.stdout is not None
+        self._zygote.stdin.write(json.dumps(order) + "\n")
+        self._zygote.stdin.flush()
+        answer = json.loads(self._zygote.stdout.readline())
+        return answer["code"], answer["out"] + answer["err"]
+
+    def status(self) -> dict[str, Any]:
+        code, said = self.run("status", "--json")
+        assert code == 0, said
+        data: dict[str, Any] = json.loads(said)
+        return data
+
+    def succeed(self, *args: str) -> None:
+        code, said = self.run(*args)
+        assert code == 0, said
+
+    def dies(self, when: str, nth: int) -> bool:
+        """Whether a run died at that event; False when it was through before."""
+        code, said = self.run("run", kill=(when, nth))
+        assert code in {0, -signal.SIGKILL}, said
+        return code != 0
+
+    def go_on(self) -> None:
+        """What the person at the keyboard does: run again; where a person must decide, look whether it was done."""
+        code, said = self.run("run")
+        if code == 4:
+            ran = (self.site.folder / "ran").exists()
+            self.succeed("resume", *(["--skip"] if ran else []))
+        else:
+            assert code == 0, said
 
 
 @pytest.mark.timeout(400)
@@ -58,21 +91,21 @@ def test_after_a_kill_at_any_event_the_run_goes_on_to_its_end(site: Site, by: st
     site.write_plan(PHASES, split=f"{{by: {by}}}")
     site.cutover("proxy", "start")
     boundaries = 0
-    with Traffic(site.port, clients=4) as traffic:
+    with Forks(site) as forks, Traffic(site.port, clients=2) as traffic:
         for nth in range(1, MOST_EVENTS):
             (site.folder / "ran").unlink(missing_ok=True)
-            if not run_killed(site, when, nth, "run"):
+            if not forks.dies(when, nth):
                 break
             boundaries += 1
-            found = site.status()
+            found = forks.status()
             assert found["state"] in {"idle", "interrupted", "done"}, found
             assert found["weight"]["live"] is not None
-            go_on(site)
-            assert site.status()["state"] == "done"
-            assert site.status()["weight"] == {"intended": 100, "live": 100}
+            forks.go_on()
+            found = forks.status()
+            assert found["state"] == "done"
+            assert found["weight"] == {"intended": 100, "live": 100}
             assert (site.folder / "ran").read_text() == "ran\n"
-            site.cutover("rollback")
-            assert site.status()["weight"] == {"intended": 0, "live": 0}
+            forks.succeed("rollback")
     assert 20 < boundaries < MOST_EVENTS - 1
     assert traffic.failed == []
 
@@ -81,13 +114,14 @@ def test_after_a_kill_at_any_event_the_run_goes_on_to_its_end(site: Site, by: st
 def test_after_a_kill_at_any_event_a_rollback_returns_everybody(site: Site) -> None:
     site.write_plan(PHASES)
     site.cutover("proxy", "start")
-    with Traffic(site.port, clients=4) as traffic:
-        for nth in range(1, MOST_EVENTS, 2):
-            if not run_killed(site, "after", nth, "run"):
+    with Forks(site) as forks, Traffic(site.port, clients=2) as traffic:
+        for nth in range(1, MOST_EVENTS):
+            if not forks.dies("after", nth):
                 break
-            site.cutover("rollback")
-            assert site.status()["weight"] == {"intended": 0, "live": 0}
-            assert site.status()["state"] == "rolled_back"
+            forks.succeed("rollback")
+            found = forks.status()
+            assert found["weight"] == {"intended": 0, "live": 0}
+            assert found["state"] == "rolled_back"
     assert traffic.failed == []
 
 
@@ -96,15 +130,15 @@ def test_after_a_kill_at_a_random_instant_the_run_goes_on(site: Site) -> None:
     site.write_plan(PHASES)
     site.cutover("proxy", "start")
     chance = random.Random(20)  # noqa: S311 - instants, not secrets
-    with Traffic(site.port, clients=4) as traffic:
+    with Forks(site) as forks, Traffic(site.port, clients=2) as traffic:
         for _ in range(8):
             (site.folder / "ran").unlink(missing_ok=True)
             process = site.start("run")
             time.sleep(chance.uniform(0.3, 1.3))
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
-            if site.status()["state"] != "done":
-                go_on(site)
-            assert site.status()["weight"] == {"intended": 100, "live": 100}
-            site.cutover("rollback")
+            if forks.status()["state"] != "done":
+                forks.go_on()
+            assert forks.status()["weight"] == {"intended": 100, "live": 100}
+            forks.succeed("rollback")
     assert traffic.failed == []
