@@ -155,8 +155,9 @@ class _Walk:
         if not re.search(r"[*?\[]", pattern):
             return [self.lead(pattern, depth)]
         paths = {p for p in self.files.glob(pattern) if self.text is not None or not self.is_target(p)}
-        if self.text is not None and glob_match(self.path, pattern):
-            paths.add(self.path)
+        if glob_match(self.path, pattern):
+            self.made.included = True
+            paths |= {self.path} if self.text is not None else set()
         return [self.lead(p, depth) for p in sorted(paths)]
 
     def lead(self, path: str, depth: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from cutover.errors import ProxyError
@@ -117,11 +118,15 @@ def connections(pids: Iterable[int]) -> int:
 
 
 def _held(pid: int) -> set[str]:
-    """What the descriptors of a process are; empty where we may not look, or one closes meanwhile."""
+    """What the descriptors of a process are, as far as we may look."""
+    held = set()
     try:
-        return {os.readlink(fd) for fd in (PROC / str(pid) / "fd").iterdir()}  # noqa: PTH115 - "socket:[1]" is no path
+        for descriptor in (PROC / str(pid) / "fd").iterdir():
+            with suppress(FileNotFoundError):
+                held.add(os.readlink(descriptor))  # noqa: PTH115 - "socket:[1]" is no path
     except OSError:
-        return set()
+        return held
+    return held
 
 
 def _lines(path: Path) -> list[str]:

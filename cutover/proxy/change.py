@@ -46,7 +46,7 @@ class Move:
     toward_old: bool
     timings: dict[str, float] = field(default_factory=dict)
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
-    """Ends the wait for the new weight. What is being written is written to its end."""
+    """Cuts the wait for the new weight short. What is being written is written to its end."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ async def change(proxy: NginxProxy, weight: int, guard: Guard, *, settle: bool =
     if not move.toward_old:
         _refuse_drift(proxy, found)
     await _refuse_standstill(proxy, move, guard)
+    if move.mode == "client":
+        await switch.prepare(proxy.host, proxy.spec, weight)
     await _test(proxy, move)
     move.timings["prepare"] = time.monotonic() - started
     async with guard(_intent(proxy, move)):
@@ -88,7 +90,9 @@ async def recover(proxy: NginxProxy, intent: Intent, guard: Guard) -> Live:
         toward_old=False,
     )  # fmt: skip
     async with guard(_intent_back(intent)):
-        if not found.running:
+        if found.running:
+            await verify.quiet(proxy.host)
+        else:
             await _finish(_start_as_before(proxy, intent))
         await _finish(_restore(proxy, move, "a change that was cut short"))
     return Live(intent.from_weight, intent.from_revision)
@@ -176,7 +180,12 @@ async def _test(proxy: NginxProxy, move: Move) -> None:
     if move.text is None:
         return
     started = time.monotonic()
-    undo = await proxy.place_include()
+    try:
+        undo = await proxy.place_include(settled=move.mode == "settled")
+    except CutoverError:
+        if not move.toward_old:
+            raise
+        return
     try:
         tested = await proxy.host.test(proxy.config, move.text)
     except ProxyError:
@@ -306,13 +315,14 @@ async def _restore(proxy: NginxProxy, move: Move, cause: str) -> None:
     was, unstopped = move.found.live, asyncio.Event()
     try:
         if move.mode == "client" or move.found.link_decides:
-            await switch.point(proxy.host, proxy.spec, was.weight or 0)
+            await switch.point(proxy.host, proxy.spec, was.weight)
         if move.text is None:
             await verify.answered(proxy.spec, was, unstopped)
             return
         if move.found.text is None:
             await proxy.host.remove(proxy.config)
         else:
+            await proxy.place_include(settled=move.found.header is not None and move.found.header.mode == "settled")
             await proxy.host.replace(proxy.config, move.found.text)
         if not move.found.running:
             return

@@ -69,9 +69,9 @@ class NginxProxy:
     async def render(self, weight: int, *, settled: bool = False) -> Rendered:
         return render(self.spec, weight, await self.facts(), settled=settled)
 
-    async def render_include(self) -> str:
+    async def render_include(self, *, settled: bool = False) -> str:
         """The second file, for the user's own server block."""
-        return render_include(self.spec, await self.facts())
+        return render_include(self.spec, await self.facts(), settled=settled)
 
     async def current(self) -> str | None:
         return await self.host.read(self.config)
@@ -140,12 +140,12 @@ class NginxProxy:
             self._facts = Facts(version, await self._log_path(), self.templates)
         return self._facts
 
-    async def place_include(self) -> Callable[[], Awaitable[None]]:
+    async def place_include(self, *, settled: bool) -> Callable[[], Awaitable[None]]:
         """Put the second file where the user's block includes it from; returns what undoes it."""
         if self.spec.proxy.server is not None:
             return _nothing
         path = self.spec.include_path(self.config)
-        before, text = await self.host.read(path), await self.render_include()
+        before, text = await self.host.read(path), await self.render_include(settled=settled)
         if before == text:
             return _nothing
         await self.host.replace(path, text)

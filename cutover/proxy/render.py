@@ -86,9 +86,9 @@ def render(spec: ProxySpec, weight: int, facts: Facts, *, settled: bool = False)
     return Rendered(text.replace(_BLANK, revision), revision, weight)
 
 
-def render_include(spec: ProxySpec, facts: Facts) -> str:
+def render_include(spec: ProxySpec, facts: Facts, *, settled: bool = False) -> str:
     """The second file, for the user's own server block; it is the same for every weight."""
-    values = _values(spec, FULL // 2, facts, mode_of(spec, settled=False))
+    values = _values(spec, FULL if settled else FULL // 2, facts, mode_of(spec, settled=settled))
     head = f"# Written by cutover for the plan {spec.name}; changes are overwritten.\n"
     return head + _tidy(_environment(facts.templates).fill("server.inc.j2", values))
 
@@ -131,7 +131,7 @@ def _values(spec: ProxySpec, weight: int, facts: Facts, mode: Mode) -> dict[str,
     resolves = proxy.resolver is not None and facts.version >= HAS_RESOLVE
     override = None if mode == "settled" else _override(spec)
     between = 0 < weight < FULL
-    weighted = mode != "client" and (server is None or not any(map(is_name, [*spec.old, *spec.new])))
+    weighted = not spec.by_client and (server is None or not any(map(is_name, [*spec.old, *spec.new])))
     sides = _sides(spec, weight, mode, resolves=resolves)
     one_each = len(spec.old) == len(spec.new) == 1
     return {

@@ -15,7 +15,15 @@ def files(weight: int) -> dict[str, str]:
     return {**{str(bucket): "" for bucket in range(weight)}, "weight": f"{weight}\n"}
 
 
-async def point(host: Host, spec: ProxySpec, weight: int) -> None:
-    """Send that percentage of clients to new, in one rename."""
+async def prepare(host: Host, spec: ProxySpec, weight: int) -> None:
+    """Lay out a weight's files; nobody is led there yet."""
     await host.write_tree(f"{spec.switch_dir}/{folder(weight)}", files(weight))
+
+
+async def point(host: Host, spec: ProxySpec, weight: int | None) -> None:
+    """Send that percentage of clients to new, in one rename; None as if no weight had ever been."""
+    if weight is None:
+        await host.remove(spec.link)
+        return
+    await prepare(host, spec, weight)
     await host.link(spec.link, folder(weight))

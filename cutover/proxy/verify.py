@@ -17,6 +17,7 @@ from cutover.proxy.spec import ProxySpec
 
 ANSWERS_IN_A_ROW = 5
 VERIFY_TIMEOUT_S = 10.0
+INTERRUPTED_TIMEOUT_S = 2.0
 LINK_TIMEOUT_S = 3.0
 DRAIN_TIMEOUT_S = KEEPALIVE_MIN_TIMEOUT_S + 1.0
 # nginx's master lets the earlier workers accept for another 100 ms.
@@ -47,6 +48,7 @@ async def reloaded(
 ) -> None:
     """Return when fresh connections in a row get ``wanted`` and no earlier worker accepts; else ``NotServedError``.
 
+    Interrupted, it still waits a little: what is taken back in the midst of a reload can't be told from what comes.
     Without ``mind_log``, an ``[emerg]`` since then is not held against it: nginx goes on about the configuration
     before for some seconds.
     """
@@ -65,7 +67,10 @@ async def reloaded(
         if mind_log and time.monotonic() > look_at_log:
             await _refuse_emergencies(host, since)
             look_at_log = time.monotonic() + LOOK_AT_LOG_S
-        if interrupted.is_set() or time.monotonic() > deadline:
+        if interrupted.is_set():
+            deadline = min(deadline, time.monotonic() + INTERRUPTED_TIMEOUT_S)
+            interrupted = asyncio.Event()
+        if time.monotonic() > deadline:
             raise NotServedError(_told(seen, wanted, row))
         if row == 0 or row >= ANSWERS_IN_A_ROW:
             await asyncio.sleep(POLL_S)
@@ -88,6 +93,16 @@ async def settled(spec: ProxySpec, wanted: Live) -> bool:
             return False
         await asyncio.sleep(POLL_WORKERS_S)
     return True
+
+
+async def quiet(host: Host) -> None:
+    """Return when the workers have stayed the same for longer than a reload takes; at the latest after some seconds."""
+    deadline, same_since, known = time.monotonic() + VERIFY_TIMEOUT_S, time.monotonic(), frozenset[int]()
+    while time.monotonic() < min(deadline, same_since + SETTLED_S):
+        active = (await host.workers()).active
+        if active != known:
+            same_since, known = time.monotonic(), active
+        await asyncio.sleep(POLL_WORKERS_S)
 
 
 async def gone_quiet(host: Host, since: Before) -> None:

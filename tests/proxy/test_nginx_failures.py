@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cutover.errors import ProxyError, UnsafeError
+from cutover.hosts import base
 from cutover.hosts.managed import ManagedHost
-from cutover.proxy import change, emergency
+from cutover.proxy import by_hand, change, emergency, switch, verify
 from cutover.proxy.base import Intent, Live
 from cutover.proxy.nginx import NginxProxy
 from tests.support.nginx import Bench, Clients, fetch
@@ -114,11 +115,12 @@ async def test_back_to_old_works_when_nothing_can_be_written(new_bench: Bench) -
 
     class Full(ManagedHost):
         async def replace(self, path: str, text: str) -> None:
-            raise ProxyError(f"{path}: No space left on device")
+            raise ProxyError(f"{path}: No space left on device ({len(text)} bytes)")
 
-        async def test(self, path: str, text: str | None) -> object:  # type: ignore[override]
-            raise ProxyError("no scratch folder: No space left on device")
+        async def test(self, path: str, text: str | None) -> base.Tested:
+            raise ProxyError(f"no scratch folder for {path}: No space left on device ({text is None})")
 
+    assert isinstance(proxy.host, ManagedHost)
     proxy.host.__class__ = Full
     assert (await proxy.change(0, new_bench.guard)).live.weight == 0
     assert await new_bench.share(10) == Counter(old=10)
@@ -223,8 +225,8 @@ async def test_a_change_that_was_cut_short_is_finished_or_restored(
     place = {
         "before the file": ("_put", change),
         "before the reload": ("_reload", change),
-        "before the answer": ("reloaded" if by == "request" else "answered", change.verify),
-        "before the link": ("point", change.switch),
+        "before the answer": ("reloaded" if by == "request" else "answered", verify),
+        "before the link": ("point", switch),
     }[stage]
 
     async def die(*args: object, **kwargs: object) -> None:
@@ -296,13 +298,10 @@ class TestTheEmergencyFiles:
 
 
 async def test_the_commands_for_doing_it_by_hand_do_it(bench: Bench) -> None:
-    from cutover.proxy import by_hand  # noqa: PLC0415 - this test alone
-
     for by in ("request", "client"):
         proxy = await at(bench, 50, by)
-        subprocess.run(
-            ["/bin/sh", "-ec", "\n".join(by_hand.commands(proxy.spec, 0, proxy.config))], check=True, timeout=20
-        )
+        script = "\n".join(by_hand.commands(proxy.spec, 0, proxy.config))
+        await asyncio.to_thread(subprocess.run, ["/bin/sh", "-ec", script], check=True, timeout=20)
         async with asyncio.timeout(10):
             while (await proxy.live()).weight != 0:
                 await asyncio.sleep(0.01)

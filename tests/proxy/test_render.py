@@ -211,7 +211,7 @@ def pools(made: ProxySpec, weight: int) -> str:
 
 
 def test_a_user_sees_what_to_write_in_a_server_block_of_their_own() -> None:
-    local = {"control": {"local": {}}, "config": "/etc/nginx/conf.d/medical-api.conf", "server": None}
+    local: dict[str, Any] = {"control": {"local": {}}, "config": "/etc/nginx/conf.d/medical-api.conf", "server": None}
     by_request = ProxySpec.model_validate(own_block(local))
     text = render(by_request, 10, facts()).text
     assert "proxy_pass http://medical_api;" in text

@@ -8,13 +8,14 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cutover.paths import StateFolder
 from cutover.proxy import NginxProxy, ProxySpec, open_proxy
@@ -148,7 +149,7 @@ class Clients:
     def requests(self) -> int:
         return self.answered.total()
 
-    async def __aenter__(self) -> Clients:
+    async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._client(number)) for number in range(self._count)]
         await self.more(self._count)
         return self
@@ -175,11 +176,9 @@ class Clients:
             try:
                 writer.write(request)
                 head = await _read_head(reader)
-                if not head:
-                    raise ConnectionError("closed without an answer")
                 body = (await reader.readexactly(_content_length(head))).decode()
-                if head.split()[1] != "200":
-                    self.failed.append(head.splitlines()[0])
+                if not head.startswith("HTTP/1.1 200 "):
+                    self.failed.append(head.partition("\r\n")[0] or "closed without an answer")
                 self.answered[body] += 1
                 if "connection: close" in head.lower():
                     reader.feed_eof()
@@ -196,6 +195,7 @@ class Bench:
     """Backends and proxies that end with the test. ``intents`` is what the guard was told."""
 
     folder: Path
+    open_folder: Path
     binary: str
     old: Backend
     new: Backend
@@ -206,14 +206,16 @@ class Bench:
     @classmethod
     @asynccontextmanager
     async def started(cls, folder: Path, binary: str) -> AsyncIterator[Bench]:
-        made = cls(folder, binary, await _started("old"), await _started("new"))
-        try:
-            yield made
-        finally:
-            for end in reversed(made._endings):
-                await end()
-            await made.old.stop()
-            await made.new.stop()
+        with tempfile.TemporaryDirectory(prefix="cutover-test-") as open_folder:
+            Path(open_folder).chmod(0o755)
+            made = cls(folder, Path(open_folder), binary, await _started("old"), await _started("new"))
+            try:
+                yield made
+            finally:
+                for end in reversed(made._endings):
+                    await end()
+                await made.old.stop()
+                await made.new.stop()
 
     @asynccontextmanager
     async def guard(self, intent: Intent) -> AsyncIterator[None]:
@@ -230,7 +232,8 @@ class Bench:
         outer = {key: proxy.pop(key) for key in ("name", "old", "new", "fallback") if key in proxy}
         split = {"by": "request", **proxy.pop("split", {})}
         if split["by"] == "client":
-            split.setdefault("dir", str(self.folder / "switch"))
+            # pytest's own folder is closed to the workers of a root's nginx.
+            split.setdefault("dir", str(self.open_folder / "switch"))
         settings: dict[str, Any] = {
             "url": f"http://127.0.0.1:{self.port}",
             "control": {"managed": {"binary": self.binary}},
@@ -338,7 +341,15 @@ class SomebodysNginx:
         if self.pid_file.exists() and (pid := self.pid_file.read_text().strip()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGTERM)
-                await asyncio.to_thread(_wait_until, lambda: not Path(f"/proc/{pid}").exists())
+                await asyncio.to_thread(_wait_until, lambda: not _title(pid))
+
+
+def _title(pid: str) -> bytes:
+    """Empty for a process that ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:
