@@ -98,7 +98,8 @@ def test_after_a_kill_at_any_event_the_run_goes_on_to_its_end(site: Site, by: st
                 break
             boundaries += 1
             found = forks.status()
-            assert found["state"] in {"idle", "interrupted", "done"}, found
+            before = {"idle", "rolled_back"} if nth == 1 else set()
+            assert found["state"] in {"interrupted", "done"} | before, found
             assert found["weight"]["live"] is not None
             forks.go_on()
             found = forks.status()
