@@ -315,15 +315,15 @@ async def _restore(proxy: NginxProxy, move: Move, cause: str) -> None:
     was, unstopped = move.found.live, asyncio.Event()
     try:
         if move.mode == "client" or move.found.link_decides:
+            if was.weight is not None:
+                await switch.prepare(proxy.host, proxy.spec, was.weight)
             await switch.point(proxy.host, proxy.spec, was.weight)
         if move.text is None:
             await verify.answered(proxy.spec, was, unstopped)
             return
-        if move.found.text is None:
-            await proxy.host.remove(proxy.config)
-        else:
-            await proxy.place_include(settled=move.found.header is not None and move.found.header.mode == "settled")
-            await proxy.host.replace(proxy.config, move.found.text)
+        if await _stands_as_before(proxy, move):
+            return
+        await _put_back(proxy, move)
         if not move.found.running:
             return
         since = await _reload(proxy, running=True)
@@ -336,6 +336,23 @@ async def _restore(proxy: NginxProxy, move: Move, cause: str) -> None:
             f"{cause}; and what was before could not be restored: {error}",
             hint="\n".join(by_hand.commands(proxy.spec, was.weight or 0)),
         ) from error
+
+
+async def _stands_as_before(proxy: NginxProxy, move: Move) -> bool:
+    """Whether neither the file nor what runs was changed: then nothing has to be written, which may be impossible."""
+    if await proxy.current() != move.found.text:
+        return False
+    if not move.found.running or move.found.live.weight is None:
+        return True
+    return await verify.settled(proxy.spec, move.found.live)
+
+
+async def _put_back(proxy: NginxProxy, move: Move) -> None:
+    if move.found.text is None:
+        await proxy.host.remove(proxy.config)
+        return
+    await proxy.place_include(settled=move.found.header is not None and move.found.header.mode == "settled")
+    await proxy.host.replace(proxy.config, move.found.text)
 
 
 async def _finish(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:

@@ -21,9 +21,8 @@ async def prepare(host: Host, spec: ProxySpec, weight: int) -> None:
 
 
 async def point(host: Host, spec: ProxySpec, weight: int | None) -> None:
-    """Send that percentage of clients to new, in one rename; None as if no weight had ever been."""
+    """Send that percentage of clients to new, in one rename; None as if no weight had ever been. Laid out before."""
     if weight is None:
         await host.remove(spec.link)
-        return
-    await prepare(host, spec, weight)
-    await host.link(spec.link, folder(weight))
+    else:
+        await host.link(spec.link, folder(weight))

@@ -55,11 +55,9 @@ async def reloaded(
     deadline, look_at_log = time.monotonic() + VERIFY_TIMEOUT_S, time.monotonic() + LOOK_AT_LOG_S
     row, retired = 0, False
     while True:
+        retired = retired or await _retired(host, since)
         seen = await status.ask(spec)
         row = row + 1 if _same(seen, wanted) else 0
-        if row and not retired and isinstance(host, LocalHost):
-            host.retire(since.workers)
-            retired = True
         if row >= ANSWERS_IN_A_ROW and await _taken_over(host, since):
             if mind_log:
                 await _refuse_emergencies(host, since)
@@ -128,6 +126,21 @@ async def drained(host: Host, since: Before) -> str:
         count = await asyncio.to_thread(processes.connections, left)
         return f"{names} with {count} connections still serve what they had begun"
     return f"{names} still serve what they had begun"
+
+
+async def _retired(host: Host, since: Before) -> bool:
+    """Have the earlier workers stop accepting as soon as their successors do, where that is in our power.
+
+    A worker bears its title once it accepts. The kernel wakes the earlier ones first, and nginx lets them go 100 ms
+    later: until then a fresh connection meets a successor only by chance.
+    """
+    if not isinstance(host, LocalHost):
+        return True
+    successors = (await host.workers()).active - since.workers
+    if len(successors) < max(1, len(since.workers)):
+        return False
+    host.retire(since.workers)
+    return True
 
 
 async def _taken_over(host: Host, since: Before) -> bool:

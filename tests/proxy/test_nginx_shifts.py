@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,24 @@ async def test_by_request_splits_exactly_as_asked(bench: Bench) -> None:
         served = await bench.share(requests)
         assert served["new"] * 100 == requests * weight
         assert served.total() == requests
+
+
+async def test_reloads_leave_as_many_workers_as_there_were(bench: Bench) -> None:
+    """The earlier ones are told to go before the master tells them; it must not make up for them."""
+    proxy = await bench.ready()
+    async with asyncio.timeout(20):
+        while len(before := (await proxy.host.workers()).active) < (os.cpu_count() or 1):
+            await asyncio.sleep(0.01)
+        for weight in (10, 90, 20, 80, 30):
+            await proxy.change(weight, bench.guard)
+        while (now := await proxy.host.workers()).draining:
+            await asyncio.sleep(0.01)
+    # The master ends its own part of a reload after 100 ms.
+    await asyncio.sleep(0.3)
+    now = await proxy.host.workers()
+    assert len(now.active) == len(before)
+    assert not now.active & before
+    assert "[alert]" not in (bench.state.nginx / "error.log").read_text()
 
 
 async def test_sides_share_as_asked_whatever_the_number_of_servers(new_bench: Bench) -> None:
