@@ -145,7 +145,7 @@ async def resume(options: Options, *, by: str, skip: bool) -> Session:
             raise UsageError("the run does not wait; nothing to resume", "`cutover run` goes on after an interruption")
         if state.asks_approval:
             raise WaitingError(f"still waiting for approval: {state.waiting_for}", "`cutover approve`")
-        skipped = state.once_started.rpartition("/")[2] if skip else ""
+        skipped = state.once_started if skip else ""
         session.emit(e.RunResumed(by, skipped))
         scope = list(state.scope)
         await open_or_continue(session, scope)

@@ -244,6 +244,8 @@ class RunPaused(Event):
 
 @dataclass(frozen=True)
 class RunResumed(Event):
+    """``skipped``: ``phase/index/key`` of the action that a person said was done."""
+
     by: str
     skipped: str = ""
 

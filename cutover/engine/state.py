@@ -268,6 +268,8 @@ def _(event: e.RunPaused, state: RunState, recorded: Recorded) -> RunState:
     return replace(
         state,
         status="waiting",
+        phase=event.phase,
+        step=event.index,
         waiting_for=event.reason,
         asks_approval=False,
         last_error=event.reason,
@@ -278,8 +280,9 @@ def _(event: e.RunPaused, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.RunResumed, state: RunState, recorded: Recorded) -> RunState:
     done = dict(state.done_steps)
-    if event.skipped and state.phase is not None and state.step is not None:
-        done[step_id(state.phase, state.step)] = f"once:{event.skipped}"
+    if event.skipped:
+        place, _, key = event.skipped.rpartition("/")
+        done[place] = f"once:{key}"
     return replace(state, status="running", waiting_for="", asks_approval=False, once_started="", done_steps=done)
 
 
