@@ -23,6 +23,28 @@ class Workers:
     draining: frozenset[int] = field(default_factory=frozenset)
 
 
+@dataclass(frozen=True)
+class LogCursor:
+    """How far a log was read: in which file (its inode; 0: none yet, or not known), to which byte.
+
+    ``digest`` is of what stands before that byte: another file, or one that was truncated, has something else there.
+    """
+
+    file: int = 0
+    offset: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class LogRead:
+    """Whole lines, and how many bytes of the log are still ``behind`` them. ``note``: why some may be missing."""
+
+    data: bytes
+    cursor: LogCursor
+    behind: int = 0
+    note: str = ""
+
+
 class Host(Protocol):
     """One machine or container with an nginx. Paths are paths over there. Everything raises ``ProxyError``.
 
@@ -79,6 +101,14 @@ class Host(Protocol):
 
     async def log_tail(self, lines: int) -> dict[str, str]:
         """The ends of the proxy's logs by name, for the artifacts."""
+        ...
+
+    async def log_end(self, path: str) -> LogCursor:
+        """Where the log at ``path`` ends now; also where there is none yet."""
+        ...
+
+    async def read_log(self, path: str, cursor: LogCursor, limit: int) -> LogRead:
+        """What was logged behind the cursor, at most ``limit`` bytes; through rotation and truncation."""
         ...
 
     async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from cutover.errors import ProxyError
-from cutover.hosts import docker_files, docker_logs, docker_test
-from cutover.hosts.base import Tested, Workers
+from cutover.hosts import docker_access, docker_files, docker_logs, docker_test
+from cutover.hosts.base import LogCursor, LogRead, Tested, Workers
 from cutover.hosts.docker_engine import EXEC_TIMEOUT_S, NO_PROGRAM, DockerContainer, Ran, cure, execute, require_running
 from cutover.hosts.docker_mounts import follow, stat
 from cutover.hosts.nginx_conf import main_value, parse_version, worker_state
@@ -109,6 +109,12 @@ class DockerHost:
 
     async def log_tail(self, lines: int) -> dict[str, str]:
         return await self._container.call(lambda c: docker_logs.tails(c, self._logs(c), lines=lines))
+
+    async def log_end(self, path: str) -> LogCursor:
+        return await self._container.call(lambda c: docker_access.log_end(c, path))
+
+    async def read_log(self, path: str, cursor: LogCursor, limit: int) -> LogRead:
+        return await self._container.call(lambda c: docker_access.read_log(c, path, cursor, limit))
 
     def _reload(self, container: Container) -> None:
         """HUP reaches PID 1 alone: where that is a shell or an init, nginx signals its master itself."""

@@ -143,6 +143,18 @@ def read_file(container: Container, path: str, *, skip: int = 0) -> bytes | None
         return content.read()
 
 
+def read_slice(container: Container, path: str, offset: int, limit: int) -> bytes:
+    """At most ``limit`` bytes of a file from ``offset`` on. What lies before is sent along and passed over."""
+    with _archived(container, path) as tar:
+        member = tar.next() if tar is not None else None
+        content = tar.extractfile(member) if tar is not None and member is not None and member.isreg() else None
+        if content is None:
+            raise ProxyError(f"{path} in container {container.name} is no file")
+        while offset > 0 and (passed := content.read(min(offset, FILE_BYTES_MAX))):
+            offset -= len(passed)
+        return content.read(limit)
+
+
 def read_folder(container: Container, top: str) -> Folder:
     """Everything under a folder in one request; nothing where there is no such folder."""
     found = Folder()

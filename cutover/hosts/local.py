@@ -19,7 +19,8 @@ from typing import TypeVar
 
 from cutover.errors import ProxyError
 from cutover.hosts import durable, processes
-from cutover.hosts.base import Tested, Workers
+from cutover.hosts.base import LogCursor, LogRead, Tested, Workers
+from cutover.hosts.logs import LocalLogs, end, read_on
 from cutover.hosts.nginx_conf import emergencies_in, main_value, mirror, parse_version
 
 T = TypeVar("T")
@@ -153,6 +154,12 @@ class LocalHost:
             return {}
         tail = await self._files(str(log), lambda: _from(log, max(0, now.size - LOG_TAIL_BYTES)))
         return {"error.log": "\n".join(tail.splitlines()[-lines:])}
+
+    async def log_end(self, path: str) -> LogCursor:
+        return await self._files(path, lambda: end(LocalLogs(), path))
+
+    async def read_log(self, path: str, cursor: LogCursor, limit: int) -> LogRead:
+        return await self._files(path, lambda: read_on(LocalLogs(), path, cursor, limit))
 
     def master(self) -> int | None:
         """The master's process id, if the pid file names a process that is one."""
