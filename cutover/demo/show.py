@@ -15,9 +15,10 @@ from cutover.demo.plan import plan_text
 from cutover.demo.traffic import DEFAULT_CLIENTS, Segment, Traffic
 from cutover.engine import commands
 from cutover.engine import events as e
-from cutover.engine.managed import start as start_proxy
+from cutover.engine.managed import ready
 from cutover.engine.managed import stop as stop_proxy
 from cutover.engine.opening import Options
+from cutover.engine.phases import FULL_WEIGHT
 from cutover.engine.session import InterruptedRunError
 from cutover.engine.state import RunState
 from cutover.errors import EXIT_FAILED, EXIT_OK, CutoverError
@@ -27,15 +28,20 @@ if TYPE_CHECKING:
     from cutover.cli.options import Cli
 
 
+# Requests that show what clients see once it is all over.
+AFTERWARDS = 300
+
+
 class Watcher:
     """A sink that marks the traffic at each weight and remembers what failed where.
 
-    ``weights`` has each weight that was verified, with the seconds that its change took.
+    ``took`` has each mark, with the seconds that the change to its weight took.
     """
 
     def __init__(self) -> None:
         self.traffic: Traffic | None = None
-        self.weights: list[tuple[int, float]] = []
+        self.took: dict[str, float] = {}
+        self.weight = 0
         self.failure = self.failed_in = ""
         self.failed_at = 0
         self.rolled_back_s: float | None = None
@@ -46,18 +52,19 @@ class Watcher:
         if isinstance(event, e.ShiftVerified):
             # The test is part of what preparing takes.
             took = sum(seconds for stage, seconds in event.timings.items() if stage != "test")
-            self.weights.append((event.weight, took))
-            self._mark(f"{event.weight} %")
+            self._mark(f"{event.weight} %" + (", for good" if event.from_weight == event.weight else ""), took)
+            self.weight = event.weight
         elif isinstance(event, e.StepFailed):
             self.failure, self.failed_in, self.failed_at = event.summary, event.phase, state.weight
         elif isinstance(event, e.RolledBack):
             self.rolled_back_s = event.seconds
-            self._mark("0 %, rolled back")
+            self._mark("0 %, rolled back", event.seconds)
 
     def close(self) -> None:
         """A list needs no closing."""
 
-    def _mark(self, name: str) -> None:
+    def _mark(self, name: str, took: float) -> None:
+        self.took[name] = took
         if self.traffic is not None:
             self.traffic.mark(name)
 
@@ -77,6 +84,7 @@ async def run(cli: Cli, *, fault: str | None, docker: bool) -> int:
                 watcher.traffic = traffic
                 traffic.mark("0 %")
                 error = await _journey(options)
+                await traffic.until(traffic.total.requests + AFTERWARDS)
             cli.close()
     if error is not None and broken is None:
         raise error
@@ -123,7 +131,7 @@ async def _proxy(*, docker: bool) -> AsyncIterator[tuple[int, str | None]]:
 async def _serving(options: Options, *, docker: bool) -> AsyncIterator[None]:
     """The proxy at weight 0 before the first client, and gone after the last."""
     quiet = Options(plan_file=options.plan_file, store=options.store, environ=options.environ)
-    await start_proxy(quiet)
+    await ready(quiet)
     try:
         yield
     finally:
@@ -139,11 +147,8 @@ def _opening(fault: Fault | None, *, docker: bool) -> str:
 
 def _account(traffic: Traffic, watcher: Watcher) -> str:
     """The table: what clients saw at each weight, and how long each shift took."""
-    took = {f"{weight} %": seconds for weight, seconds in watcher.weights}
-    if watcher.rolled_back_s is not None:
-        took["0 %, rolled back"] = watcher.rolled_back_s
     rows = [("weight", "requests", "failed", "share of new", "shift took")]
-    rows += [_row(segment, took.get(segment.mark)) for segment in traffic.table()]
+    rows += [_row(segment, watcher.took.get(segment.mark)) for segment in traffic.table()]
     total = traffic.total
     rows.append(("all", f"{total.requests:,}", str(total.failed), "", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -164,7 +169,7 @@ def _judged(cli: Cli, traffic: Traffic, watcher: Watcher, fault: Fault | None) -
     """Say how it ended; whether that was what was to be shown."""
     if fault is None:
         cli.say(f"\n{traffic.total.requests:,} requests, {traffic.total.failed} failed")
-        return traffic.total.failed == 0 and bool(watcher.weights) and watcher.weights[-1][0] == 100  # noqa: PLR2004 - all on new
+        return traffic.total.failed == 0 and watcher.weight == FULL_WEIGHT
     if not watcher.failure:
         cli.say(f"\nnothing caught {fault.name}: that is a defect of this demo")
         return False
@@ -174,4 +179,7 @@ def _judged(cli: Cli, traffic: Traffic, watcher: Watcher, fault: Fault | None) -
         else "traffic never left old"
     )
     cli.say(f"\ncaught in {watcher.failed_in} at weight {watcher.failed_at} %: {watcher.failure}\n{back}")
+    if (watcher.failed_in, watcher.failed_at) != (fault.phase, fault.weight):
+        cli.say(f"{fault.name} is caught in {fault.phase} at weight {fault.weight} %: this was something else")
+        return False
     return True

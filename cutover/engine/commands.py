@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from cutover.engine import events as e
@@ -9,15 +10,17 @@ from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
 from cutover.engine.gates import evaluate_all
 from cutover.engine.opening import Options, work_on, work_on_wreck
+from cutover.engine.overview import status
 from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phases
 from cutover.engine.rollback import roll_back
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
-from cutover.engine.steps import early_gates
+from cutover.engine.steps import early_gates, go_back
 from cutover.errors import CheckFailedError, UsageError, WaitingError
 from cutover.plan.step import Gate, Step
 from cutover.proxy import emergency
 
+OUTCOMES = frozenset({"done", "rolled_back", "aborted"})
 Ask = Callable[[str], bool]
 
 
@@ -65,12 +68,16 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
         gates: list[Gate] = list(getattr(step.settings, "gates", ())) if step else []
         every = float(getattr(step.settings, "every", 5.0)) if step else 5.0
         ctx = StepContext(session, "shift", 0)
+        base = session.state.weight
         try:
             await evaluate_all(session, ("shift", 0), ctx, early_gates(gates), final=True)
             await shift_to(session, weight)
             await ctx.hold(hold_s, gates, every)
         except StepFailedError as failure:
             await _failed_shift(session, failure)
+        except asyncio.CancelledError:
+            await go_back(session, base)
+            raise
 
     return await work_on(options, f"shift --weight {weight}", work)
 
@@ -104,7 +111,8 @@ async def rollback(options: Options, *, reason: str, force: bool) -> Session:
 
     async def work(session: Session) -> None:
         if not session.state.open and session.state.outcome != "done":
-            session.open_run(session.state.weight, [])
+            live = await session.proxy.live()
+            session.open_run(session.state.weight if live.weight is None else live.weight, [])
         await finish(roll_back(session, reason, automatic=False, force=force))
 
     return await work_on_wreck(options, "rollback", work)
@@ -112,14 +120,20 @@ async def rollback(options: Options, *, reason: str, force: bool) -> Session:
 
 async def abort(options: Options, *, reason: str, ask: Ask) -> Session:
     """End the run and stop who works on it; traffic stays where it is."""
+    # Asked before the lock is taken: until there is an answer, who works on the run goes on.
+    found = await status(options)
+    if found["run"] is None or found["state"] in OUTCOMES:
+        raise UsageError("there is no open run to abort")
+    live, intended = found["weight"]["live"], found["weight"]["intended"]
+    stays = intended if live is None else live
+    if stays and not ask(f"traffic stays at weight {stays}, watched by nobody. Abort all the same?"):
+        raise UsageError("not aborted", "`cutover rollback` brings traffic back and ends the run")
 
     async def work(session: Session) -> None:
         if not session.state.open:
             raise UsageError("there is no open run to abort")
         live = await session.proxy.live()
         weight = session.state.weight if live.weight is None else live.weight
-        if weight and not ask(f"traffic stays at weight {weight}, watched by nobody. Abort all the same?"):
-            raise UsageError("not aborted", "`cutover rollback` brings traffic back and ends the run")
         session.emit(e.RunEnded("aborted", weight, reason=reason))
 
     return await work_on_wreck(options, "abort", work)
@@ -160,7 +174,8 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
     fresh = not (state.open or (reopen and state.outcome == "done"))
     if fresh:
         follows = state.outcome == "done" and set(state.new_servers) == set(session.plan.backends.old.servers)
-        session.open_run(0, scope)
+        live = await session.proxy.live()
+        session.open_run(live.weight or 0, scope)
     else:
         session.emit(e.RunContinued(scope, state.weight))
     if not _needs_proxy(session, scope):

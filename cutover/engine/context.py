@@ -32,9 +32,7 @@ class StepContext:
 
     @property
     def artifacts(self) -> Path:
-        folder = self.session.folder.run(self.session.state.run) / "steps" / f"{self.phase}-{self.index + 1}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+        return self.session.folder.run(self.session.state.run) / "steps" / f"{self.phase}-{self.index + 1}"
 
     @property
     def weight(self) -> int:

@@ -9,15 +9,21 @@ from cutover.engine.commands import open_or_continue
 from cutover.engine.opening import Options, work_on
 from cutover.engine.session import Session
 from cutover.errors import ProxyError, UsageError
-from cutover.proxy import NginxProxy, ProxySpec, open_proxy
+from cutover.proxy import ProxySpec, open_proxy
 
 
 async def start(options: Options) -> dict[str, Any]:
     """Start it, or find it running; at the weight its configuration says, 0 where there is none."""
-    _require_managed(options)
+    return await ready(options, required=_require_managed)
+
+
+async def ready(options: Options, *, required: Callable[[Session], None] | None = None) -> dict[str, Any]:
+    """The proxy, of whatever kind, runs a configuration of this plan: weight 0 where none was there."""
     found: dict[str, Any] = {}
 
     async def work(session: Session) -> None:
+        if required is not None:
+            required(session)
         if session.state.run and not session.state.open:
             await session.proxy.ensure(session.guard)
         else:
@@ -31,17 +37,20 @@ async def start(options: Options) -> dict[str, Any]:
 
 async def stop(options: Options, sure: Callable[[], bool]) -> bool:
     """Stop it; whether it was running."""
-    proxy = _require_managed(options)
-    if not await proxy.host.running():
-        return False
-    if not sure():
-        raise UsageError("nginx was left running")
+    stopped = False
 
-    async def work(_: Session) -> None:
-        await proxy.host.stop()
+    async def work(session: Session) -> None:
+        nonlocal stopped
+        _require_managed(session)
+        if not await session.proxy.host.running():
+            return
+        if not sure():
+            raise UsageError("nginx was left running")
+        await session.proxy.host.stop()
+        stopped = True
 
     await work_on(options, "proxy stop", work)
-    return True
+    return stopped
 
 
 async def status(options: Options) -> dict[str, Any]:
@@ -60,11 +69,10 @@ def _told(control: str, url: str, *, running: bool, weight: int | None, reason: 
     return {"control": control, "url": url, "running": running, "weight": weight, "reason": reason}
 
 
-def _require_managed(options: Options) -> NginxProxy:
-    plan = options.load().plan
-    if plan.proxy.control.kind != "managed":
+def _require_managed(session: Session) -> None:
+    kind = session.plan.proxy.control.kind
+    if kind != "managed":
         raise UsageError(
-            f"the plan's proxy is {plan.proxy.control.kind}, not managed: cutover neither starts nor stops it",
+            f"the plan's proxy is {kind}, not managed: cutover neither starts nor stops it",
             "use what starts it (systemctl, docker)",
         )
-    return open_proxy(ProxySpec.of(plan), options.state_folder(plan.name), options.templates)

@@ -139,7 +139,8 @@ def _wreck(options: Options, folder: StateFolder, problems: list[str]) -> tuple[
     try:
         loaded = options.load()
     except PlanError as error:
-        problems.append(f"the plan does not load, the settings of the run's start are used: {error.mistakes[0]}")
+        problems.append(f"the plan does not load: {error.mistakes[0]}")
+        problems.append("the settings of the run's start are used; the steps of the phase rollback are not run")
         try:
             return None, emergency.load(folder)
         except CutoverError as lost:
@@ -152,15 +153,18 @@ def named(options: Options, *, wreck: bool = False) -> str:
     name = peek_name(options.plan_file)
     if name is not None:
         return name
-    if wreck and (only := _only_plan(options)):
-        return only
-    return options.load().plan.name
-
-
-def _only_plan(options: Options) -> str | None:
-    """The name of the one plan that has state here, for a rollback whose plan file is gone."""
-    names = known_plans(options.store)
-    return names[0] if len(names) == 1 else None
+    known = known_plans(options.store) if wreck else []
+    if len(known) == 1:
+        return known[0]
+    try:
+        return options.load().plan.name
+    except PlanError as error:
+        if not known:
+            raise
+        raise UsageError(
+            f"{error.mistakes[0]}; and several plans have state here: {', '.join(known)}",
+            "say which one by a file that has nothing but its name: echo 'name: NAME' > name.yml, then -p name.yml",
+        ) from error
 
 
 @asynccontextmanager

@@ -8,24 +8,21 @@ from typing import Any
 from cutover.engine.opening import Options, named
 from cutover.engine.session import last_state
 from cutover.engine.state import RunState
-from cutover.errors import CutoverError, PlanError
-from cutover.journal import SqliteJournal, open_journal
+from cutover.errors import CutoverError, PlanError, UsageError
+from cutover.journal import open_journal
 from cutover.journal.base import Holder
 from cutover.journal.lock import alive
-from cutover.paths import StateFolder
 from cutover.plan import LoadedPlan
 from cutover.proxy import ProxySpec, emergency, open_proxy
-from cutover.proxy.base import Live, Proxy
+from cutover.proxy.base import Live
 
 
 async def status(options: Options) -> dict[str, Any]:
     """The keys of ``cutover status --json``. Times are ISO 8601, UTC."""
     name = named(options, wreck=True)
     loaded, mistake = _try_plan(options)
-    journal = open_journal(options.store, name, create=False)
-    state = last_state(journal, name) if journal is not None else RunState()
-    holder = _living_holder(journal, name)
-    live = await _live(options, loaded, journal.folder if journal else None)
+    state, holder, trouble = _recorded(options, name)
+    live = await _live(options, loaded, name)
     now = condition(state, holder)
     return {
         "plan": name,
@@ -36,7 +33,7 @@ async def status(options: Options) -> dict[str, Any]:
         "weight": {"intended": state.weight, "live": live.weight},
         "revision": live.revision,
         "lock": told_holder(holder),
-        "last_error": state.last_error if state.last_error or mistake is None else mistake,
+        "last_error": trouble or state.last_error or mistake,
         "next": next_command(now, state, loaded),
         "hold": _hold(state) if now == "holding" else None,
         "waiting_for": state.waiting_for or None,
@@ -58,7 +55,7 @@ def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | 
     if loaded is None:
         return "cutover check"
     if now == "idle" and state.run:
-        return _next_phase(state, loaded)
+        return "cutover resume" if state.approved_here else _next_phase(state, loaded)
     if now == "waiting":
         return "cutover approve" if state.asks_approval else "cutover resume"
     if now == "done":
@@ -108,24 +105,25 @@ def _try_plan(options: Options) -> tuple[LoadedPlan | None, str | None]:
         return None, str(error.mistakes[0])
 
 
-def _living_holder(journal: SqliteJournal | None, name: str) -> Holder | None:
-    holder = journal.holder(name) if journal is not None else None
-    return holder if holder is not None and alive(holder) else None
-
-
-async def _live(options: Options, loaded: LoadedPlan | None, folder: StateFolder | None) -> Live:
+def _recorded(options: Options, name: str) -> tuple[RunState, Holder | None, str | None]:
+    """The last run and the living holder of the lock, and why they are not known where the journal is no use."""
     try:
-        proxy = _proxy(options, loaded, folder)
-        return await proxy.live()
+        journal = open_journal(options.store, name, create=False)
+        if journal is None:
+            return RunState(), None, None
+        holder = journal.holder(name)
+        return last_state(journal, name), holder if holder is not None and alive(holder) else None, None
+    except UsageError:
+        raise
+    except CutoverError as error:
+        return RunState(), None, error.message
+
+
+async def _live(options: Options, loaded: LoadedPlan | None, name: str) -> Live:
+    folder = options.state_folder(name)
+    try:
+        if loaded is None:
+            return await emergency.load(folder).live()
+        return await open_proxy(ProxySpec.of(loaded.plan), folder, options.templates).live()
     except CutoverError as error:
         return Live(None, None, error.message)
-
-
-def _proxy(options: Options, loaded: LoadedPlan | None, folder: StateFolder | None) -> Proxy:
-    if loaded is not None:
-        return open_proxy(
-            ProxySpec.of(loaded.plan), folder or options.state_folder(loaded.plan.name), options.templates
-        )
-    if folder is None:
-        raise CutoverError("the plan does not load and no run has left its settings")
-    return emergency.load(folder)

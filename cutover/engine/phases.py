@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from difflib import get_close_matches
+from typing import NoReturn
 
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
@@ -12,7 +13,7 @@ from cutover.engine.rollback import roll_back
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
 from cutover.engine.steps import run_step
-from cutover.errors import CheckFailedError, UnsafeError, UsageError, WaitingError
+from cutover.errors import EXIT_FAILED, CheckFailedError, CutoverError, ProxyError, UsageError, WaitingError
 from cutover.plan.model import Plan
 from cutover.plan.step import Step
 
@@ -39,12 +40,17 @@ def choose_phases(plan: Plan, only: str | None, first: str | None, last: str | N
 
 async def run_phases(session: Session, names: list[str], *, again: bool = False) -> None:
     """Run phases in order; those that passed in this run for this very plan are not run twice unless ``again``."""
-    for name in names:
-        if not again and session.state.passed_under(name, session.plan_hash):
-            session.emit(e.PhaseSkipped(name, "passed in this run for this very plan"))
-            continue
-        await run_phase(session, name)
-    end_if_done(session)
+    try:
+        for name in names:
+            if not again and session.state.passed_under(name, session.plan_hash):
+                session.emit(e.PhaseSkipped(name, "passed in this run for this very plan"))
+                continue
+            await run_phase(session, name)
+        end_if_done(session)
+    except CutoverError as error:
+        if error.exit_code == EXIT_FAILED and session.unrecorded and session.state.moved:
+            await roll_back_and_raise(session, error.message, error)
+        raise
 
 
 async def run_phase(session: Session, name: str) -> None:
@@ -70,14 +76,17 @@ async def settle(session: Session) -> None:
             f"cleanup needs all traffic on new, and it is at weight {session.state.weight}",
             "run `cutover promote` first",
         )
-    await shift_to(session, FULL_WEIGHT, settle=True)
+    try:
+        await shift_to(session, FULL_WEIGHT, settle=True)
+    except ProxyError as error:
+        raise CheckFailedError(f"new could not be made permanent: {error.message}", error.hint) from error
 
 
 async def _step(session: Session, phase: str, index: int, step: Step) -> None:
     try:
         await run_step(session, phase, index, step)
     except StepFailedError as failure:
-        consequence = failure.on_fail or step.on_fail or ("rollback" if session.state.moved else "stop")
+        consequence = _consequence(session, step, failure)
         if consequence == "continue":
             return
         if consequence == "pause":
@@ -87,18 +96,25 @@ async def _step(session: Session, phase: str, index: int, step: Step) -> None:
                 "`cutover resume` tries again, `cutover rollback` brings traffic back",
             ) from failure
         if consequence == "rollback":
-            await roll_back_and_raise(session, phase, step, failure)
+            session.emit(e.PhaseFailed(phase, failure.message))
+            await roll_back_and_raise(session, f"{phase}: {step.title}: {failure.message}", failure)
         where = f"{phase}: {step.title}: {failure.message}"
         stays = "traffic never moved" if not session.state.moved else f"traffic stays at weight {session.state.weight}"
         raise CheckFailedError(f"{where}; {stays}", failure.hint) from failure
 
 
-async def roll_back_and_raise(session: Session, phase: str, step: Step, failure: StepFailedError) -> None:
+def _consequence(session: Session, step: Step, failure: StepFailedError) -> str:
+    usual = "rollback" if session.state.moved else "stop"
+    # Without a journal there is nothing to resume from, and no lock to go on with.
+    return usual if session.unrecorded else failure.on_fail or step.on_fail or usual
+
+
+async def roll_back_and_raise(session: Session, reason: str, failure: CutoverError) -> NoReturn:
     was = session.state.weight
-    reason = f"{phase}: {step.title}: {failure.message}"
-    session.emit(e.PhaseFailed(phase, failure.message))
     await finish(roll_back(session, reason, automatic=True))
-    raise CheckFailedError(f"{reason}; traffic was brought back from weight {was} to old, verified") from failure
+    raise CheckFailedError(
+        f"{reason}; traffic was brought back from weight {was} to old, verified", failure.hint
+    ) from failure
 
 
 async def finish(work: object) -> None:
@@ -134,6 +150,10 @@ async def back_after_defect(session: Session, error: BaseException) -> bool:
         return True
     try:
         await finish(roll_back(session, f"a defect of cutover: {type(error).__name__}", automatic=True))
-    except (CheckFailedError, UnsafeError) as failure:
-        return isinstance(failure, CheckFailedError)
+    except (CheckFailedError, asyncio.CancelledError):
+        # Both come after traffic was brought back.
+        return True
+    except Exception as failure:  # noqa: BLE001 - the same defect, perhaps: what matters is that traffic is not safe
+        error.add_note(f"and traffic could not be brought back: {type(failure).__name__}: {failure}")
+        return False
     return True

@@ -15,6 +15,7 @@ from cutover.engine.shifting import keep_live_config
 from cutover.engine.steps import run_step
 from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
 from cutover.plan.model import ROLLBACK_PHASE
+from cutover.proxy import by_hand
 
 OLD_TIMEOUT_S = 3.0
 SERVER_ERROR = 500
@@ -88,7 +89,9 @@ async def _to_zero(session: Session) -> None:
         changed = await session.proxy.change(0, session.guard)
     except (ProxyError, UnsafeError) as error:
         session.emit(e.RollbackFailed(error.message))
-        raise UnsafeError(f"traffic could not be brought back to old: {error.message}", error.hint) from error
+        raise UnsafeError(
+            f"traffic could not be brought back to old: {error.message}", _by_hand(session, error)
+        ) from error
     await keep_live_config(session, 0)
     session.emit(
         e.RolledBack(
@@ -98,6 +101,13 @@ async def _to_zero(session: Session) -> None:
             draining=changed.draining,
         )
     )
+
+
+def _by_hand(session: Session, error: CutoverError) -> str | None:
+    if isinstance(error, UnsafeError):
+        return error.hint
+    commands = by_hand.commands(session.proxy.spec, 0, session.proxy.config)
+    return "\n".join([*filter(None, [error.hint]), "then run `cutover rollback` again; or by hand:", *commands])
 
 
 async def _rollback_phase(session: Session) -> list[str]:

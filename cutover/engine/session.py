@@ -87,6 +87,11 @@ class Session:
         return self.loaded.hash if self.loaded else ""
 
     @property
+    def unrecorded(self) -> bool:
+        """Whether the store failed in the middle of the work: what happens since is written nowhere, without a lock."""
+        return self.epoch is None
+
+    @property
     def artifacts(self) -> Artifacts:
         return Artifacts(self.folder.run(self.state.run or "none"))
 

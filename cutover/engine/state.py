@@ -70,6 +70,11 @@ class RunState:
         return self.status == "waiting"
 
     @property
+    def approved_here(self) -> bool:
+        """Whether the step under way has the approval that it waited for."""
+        return self.step is not None and step_id(self.phase or "", self.step) in self.approved
+
+    @property
     def moved(self) -> bool:
         return self.weight > 0 or self.pending is not None
 
@@ -260,7 +265,9 @@ def _(event: e.ApprovalRequested, state: RunState, recorded: Recorded) -> RunSta
 @_apply.register
 def _(event: e.Approved, state: RunState, recorded: Recorded) -> RunState:
     where = step_id(state.phase or "", state.step or 0)
-    return replace(state, status="idle", waiting_for="", asks_approval=False, approved=(*state.approved, where))
+    return replace(
+        state, status="idle", waiting_for="", asks_approval=False, last_error=None, approved=(*state.approved, where)
+    )
 
 
 @_apply.register

@@ -151,10 +151,14 @@ def _keep(ctx: StepContext, result: Result | None) -> str:
 
 async def _stop_in_the_middle(session: Session, step: Step) -> None:
     """A signal, or a lost lock. A shift goes back to the weight before the step; the rest leaves traffic alone."""
+    if step.type == "shift" and session.state.step_base is not None:
+        await go_back(session, session.state.step_base)
+
+
+async def go_back(session: Session, base: int) -> None:
+    """After a signal, to the weight from before. Who lost the lock changes nothing more."""
     if session.signum is None:
         return
-    if step.type == "shift":
-        base = session.state.step_base
-        await recover(session)
-        if base is not None and session.state.weight != base:
-            await shift_to(session, base)
+    await recover(session)
+    if session.state.weight != base:
+        await shift_to(session, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -57,6 +58,13 @@ CREATE TABLE snapshots (
 def writable(file: Path) -> bool:
     """Whether SQLite could write it: it needs its folder, too."""
     return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+
+
+def refuse_unwritable(file: Path) -> None:
+    if os.statvfs(file).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    if not writable(file):
+        raise PermissionError(errno.EACCES, "it or its folder cannot be written")
 
 
 def create_file(file: Path) -> None:

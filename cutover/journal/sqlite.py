@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
 import threading
@@ -17,7 +16,7 @@ from typing import Any, TypeVar, overload
 from cutover.errors import CutoverError, LockedError
 from cutover.files import file_trouble
 from cutover.journal.base import Holder, Recorded
-from cutover.journal.schema import close_to_others, connect, create_file, writable
+from cutover.journal.schema import close_to_others, connect, create_file, refuse_unwritable, writable
 from cutover.journal.store import Location, locate, refuse_network
 from cutover.journal.trouble import in_words
 from cutover.journal.words import taken_over
@@ -116,8 +115,7 @@ class SqliteJournal:
         self._unsaved: dict[tuple[str, str], tuple[int, Callable[[], object]]] = {}
         with in_words(self.file), _files_in_words(self.file):
             if not read_only:
-                if not writable(self.file):
-                    raise PermissionError(errno.EACCES, "it or its folder cannot be written")
+                refuse_unwritable(self.file)
                 close_to_others(self.file)
             self._connection = connect(self.file, read_only=read_only)
             self._end = weakref.finalize(self, self._connection.close)

@@ -55,7 +55,7 @@ def proxy(tmp_path: Path) -> Proxy:
         )
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                while not await _accepts(port):  # noqa: ASYNC110 - nginx tells nobody
+                while not await _accepts(port):
                     await asyncio.sleep(0.01)
             yield f"http://127.0.0.1:{port}"
         finally:

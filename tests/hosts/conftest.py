@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import socket
@@ -17,24 +16,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-ENGINE_TIMEOUT_S = 30
-
 Run = Callable[..., "Container"]
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[DockerClient]:
-    import docker  # noqa: PLC0415 - only where containers are asked for
-    from docker.errors import DockerException  # noqa: PLC0415
-
-    try:
-        client = docker.from_env(timeout=ENGINE_TIMEOUT_S)
-    except DockerException as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI has to have a Docker engine: {error}")
-        pytest.skip(f"no Docker engine: {error}")
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="session")
