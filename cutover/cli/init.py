@@ -26,7 +26,7 @@ def command(cli: Cli, template: TemplateOption = "starter", list_them: ListOptio
     if target.exists() and not cli.ask(f"{target} exists. Overwrite it?"):
         raise UsageError(f"{target} exists and was left alone", "name another file with --plan FILE")
     try:
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{target} could not be written: {error.strerror}") from None
     cli.show({"plan": str(target)}, f"wrote {target}: adapt it, then `cutover check` and `cutover plan`")

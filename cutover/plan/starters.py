@@ -27,8 +27,8 @@ def starter(name: str) -> str:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
         raise UsageError(f"there is no starter plan {name!r}", hint)
-    return (folder() / f"{name}.yml").read_text()
+    return (folder() / f"{name}.yml").read_text(encoding="utf-8")
 
 
 def _title(path: Path) -> str:
-    return path.read_text().partition("\n")[0].removeprefix("#").strip()
+    return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").strip()
