@@ -19,16 +19,13 @@ from tests.support.site import Site, Traffic
 ZYGOTE = Path(__file__).parent.parent / "support" / "zygote.py"
 ROOT = Path(__file__).parent.parent.parent
 PHASES = """\
-preflight:
-  - http: {backend: new, path: /health}
 shift:
   - shift: {through: [10, 50]}
 migrate:
   - command: {run: [sh, -c, "echo ran >> ran"], idempotent: false}
 cutover:
   - shift: {to: 100}
-cleanup:
-  - http: {backend: new, path: /health}
+cleanup: []
 """
 MOST_EVENTS = 60
 
