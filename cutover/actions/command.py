@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.actions.base import Action, ActionContext
+from cutover.artifacts import Artifacts
 from cutover.errors import CutoverError
 from cutover.redact import redact
 
@@ -75,9 +76,9 @@ class Command(Action):
         try:
             status = await self._execute(self._environment(ctx), output)
         finally:
-            file = output.save(ctx.artifacts)
+            kept = output.save(ctx.artifacts)
         if status != 0:
-            raise CutoverError(f"{shown}: {_ending(status)}{output.end()}", f"all that it printed: {file}")
+            raise CutoverError(f"{shown}: {_ending(status)}{output.end()}", kept)
         return f"{shown}: done"
 
     def _environment(self, ctx: ActionContext) -> dict[str, str]:
@@ -172,11 +173,10 @@ class Output:
         lines = [line for line in self.text().splitlines() if line.strip()][-SHOWN_LINES:]
         return "".join(f"\n  {line}" for line in lines)
 
-    def save(self, folder: Path) -> Path:
-        file = folder / OUTPUT_FILE
-        file.touch(mode=0o600)
-        file.write_text(self.text(), encoding="utf-8")
-        return file
+    def save(self, folder: Path) -> str:
+        """Where it is kept, or why it is not: what a command did is done, whether there is room to tell or not."""
+        problem = Artifacts(folder).write(OUTPUT_FILE, self.text())
+        return problem or f"all that it printed: {folder / OUTPUT_FILE}"
 
 
 async def _kill_group(process: Process) -> None:
