@@ -7,10 +7,12 @@ from cutover.checks.diff import Diff
 from cutover.checks.http import Http
 from cutover.checks.load import Load
 from cutover.checks.tcp import Tcp
+from cutover.checks.traffic import Traffic
 
 CHECKS: dict[str, type[Check]] = {
     "http": Http,
     "tcp": Tcp,
     "diff": Diff,
     "load": Load,
+    "traffic": Traffic,
 }

@@ -7,13 +7,16 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from cutover import __version__
 from cutover.plan.model import Plan
 from cutover.plan.step import StepSettings
 from cutover.plan.thresholds import Verdict
+
+if TYPE_CHECKING:
+    from cutover.traffic.observer import Observer
 
 BackendName = Literal["old", "new", "fallback", "proxy"]
 
@@ -93,6 +96,11 @@ class CheckContext(Protocol):
 
     def target(self, name: BackendName) -> Target:
         """Where a backend is and with which headers; ``proxy`` is as clients reach it."""
+        ...
+
+    @property
+    def traffic(self) -> Observer:
+        """What the proxy saw since the last verified shift."""
         ...
 
 

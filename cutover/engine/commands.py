@@ -18,6 +18,7 @@ from cutover.engine.shifting import shift_to
 from cutover.engine.steps import early_gates, go_back
 from cutover.errors import CheckFailedError, UsageError, WaitingError
 from cutover.plan.step import Gate, Step
+from cutover.plan.thresholds import Verdict
 from cutover.proxy import emergency
 
 OUTCOMES = frozenset({"done", "rolled_back", "aborted"})
@@ -71,8 +72,10 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
         base = session.state.weight
         try:
             await evaluate_all(session, ("shift", 0), ctx, early_gates(gates), final=True)
+            await _judge_so_far(session, ctx, gates)
             await shift_to(session, weight)
-            await ctx.hold(hold_s, gates, every)
+            # Without a hold there is no traffic to judge yet: the next change by hand does.
+            await ctx.hold(hold_s, gates if hold_s else early_gates(gates), every)
         except StepFailedError as failure:
             await _failed_shift(session, failure)
         except asyncio.CancelledError:
@@ -80,6 +83,21 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
             raise
 
     return await work_on(options, f"shift --weight {weight}", work)
+
+
+async def _judge_so_far(session: Session, ctx: StepContext, gates: list[Gate]) -> None:
+    """The gates on traffic, over what was seen at the weight that is to be left. Too little seen changes nothing."""
+    if not session.state.weight:
+        return
+    early = early_gates(gates)
+    try:
+        await evaluate_all(session, ("shift", 0), ctx, [gate for gate in gates if gate not in early], final=True)
+    except StepFailedError as failure:
+        if failure.verdict is not Verdict.UNKNOWN:
+            raise
+        raise CheckFailedError(
+            f"{failure.message}; traffic stays at weight {session.state.weight}", "try again when more requests came"
+        ) from failure
 
 
 async def _failed_shift(session: Session, failure: StepFailedError) -> None:

@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cutover.checks.base import BackendName, Target
 from cutover.engine import events as e
 from cutover.engine import gates as engine_gates
+from cutover.engine import observing
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
 from cutover.engine.state import step_id
 from cutover.errors import CutoverError, WaitingError
 from cutover.plan.model import Plan
 from cutover.plan.step import Gate
+
+if TYPE_CHECKING:
+    from cutover.traffic.observer import Observer
 
 
 @dataclass
@@ -48,6 +53,10 @@ class StepContext:
         if backend is None:
             raise CutoverError(f"the plan names no {name} backend")
         return Target(name, backend.url, backend.headers)
+
+    @property
+    def traffic(self) -> Observer:
+        return observing.observer(self.session)
 
     async def shift(self, weight: int) -> None:
         await shift_to(self.session, weight)

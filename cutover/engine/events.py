@@ -199,6 +199,8 @@ class ShiftVerified(Event):
     timings: Mapping[str, float] = field(default_factory=dict)
     draining: str = ""
     recovered: bool = False
+    log: Mapping[str, Any] = field(default_factory=dict)
+    """Where the proxy's access log ended then: what follows is traffic at this weight."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cutover.artifacts import Artifacts
 from cutover.engine import events as e
@@ -26,6 +26,9 @@ from cutover.plan.model import Plan
 from cutover.proxy import NginxProxy
 from cutover.proxy.base import Intent, Live
 from cutover.redact import redact_data
+
+if TYPE_CHECKING:
+    from cutover.traffic.observer import Observer
 
 LOG_TAIL_LINES = 200
 
@@ -75,6 +78,8 @@ class Session:
     """A rollback: what cannot be written down or locked does not stop it."""
     problems: list[str] = field(default_factory=list)
     """What could not be written down, during a rollback that goes on all the same."""
+    observed: tuple[object, Observer] | None = None
+    """What the proxy saw at the present weight, beside what tells that stay from others; see ``observing``."""
 
     @property
     def plan(self) -> Plan:

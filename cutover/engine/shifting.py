@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cutover.engine import events as e
 from cutover.engine.failures import DriftError
+from cutover.engine.observing import log_end
 from cutover.engine.session import Session
 from cutover.errors import CheckFailedError, ProxyError, UnsafeError
 from cutover.journal import identity
@@ -42,6 +43,7 @@ async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Ch
             from_weight=before,
             timings=changed.timings,
             draining=changed.draining,
+            log=await log_end(session),
         )
     )
     return changed
@@ -65,7 +67,8 @@ async def recover(session: Session) -> None:
         return
     live = await session.proxy.recover(Intent(**pending), session.guard)
     weight = session.state.weight if live.weight is None else live.weight
-    session.emit(e.ShiftVerified(weight, live.revision, session.state.weight, recovered=True))
+    log = await log_end(session)
+    session.emit(e.ShiftVerified(weight, live.revision, session.state.weight, recovered=True, log=log))
 
 
 def require_validated(session: Session) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from cutover.engine import events as e
 from cutover.journal.base import Recorded
 
-FOLD_VERSION = "1"
+FOLD_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class RunState:
     highest: int = 0
     """The highest weight that was live in this run."""
     revision: str | None = None
+    log: Mapping[str, Any] = field(default_factory=dict)
+    """Where the proxy's access log ended at the last verified shift; empty where that is not known."""
     step_base: int | None = None
     """The weight before the step under way."""
     pending: Mapping[str, Any] | None = None
@@ -242,7 +244,7 @@ def _(event: e.ShiftIntended, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.ShiftVerified, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, weight=event.weight, revision=event.revision, pending=None)
+    return replace(state, weight=event.weight, revision=event.revision, log=dict(event.log), pending=None)
 
 
 @_apply.register

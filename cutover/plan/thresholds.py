@@ -1,6 +1,6 @@
 """The one grammar of thresholds: ``METRIC OP VALUE``.
 
-``errors == 0%``, ``p95 <= 500ms``, ``rps >= 100``, ``p95 <= 1.5x old``, ``errors <= old + 1%``.
+``errors == 0%``, ``p95 <= 500ms``, ``rps >= 100``, ``p95 <= 1.5x old``, ``errors <= old + 1%``, ``share == weight``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Threshold:
     """A limit for one metric.
 
     ``value`` is in seconds for times, in percent for proportions, plain for counts; with ``relative`` it is a
-    factor (``ratio``) or an addend (``offset``) to the same metric of the old backend.
+    factor (``ratio``) or an addend (``offset``) to the same metric of the old backend. The limit of a ``share`` may be
+    the intended ``weight``, which only those know who ask.
     """
 
     metric: str
@@ -78,6 +79,8 @@ class Threshold:
         if not _enough(self.metric, figures):
             return Verdict.UNKNOWN
         limit = self.value
+        if self.relative == "weight":
+            return Verdict.UNKNOWN
         if self.relative is not None:
             if old is None or self.metric not in old or not _enough(self.metric, old):
                 return Verdict.UNKNOWN
@@ -86,6 +89,8 @@ class Threshold:
 
     def __str__(self) -> str:
         """As a plan would write it: ``parse_threshold`` gives back the same threshold."""
+        if self.relative == "weight":
+            return f"{self.metric} {self.op} weight"
         if self.relative == "ratio":
             return f"{self.metric} {self.op} {spell_number(self.value)}x old"
         spelled = spell_duration(self.value) if self.metric in TIMES else spell_number(self.value)
@@ -124,6 +129,8 @@ def parse_threshold(text: object) -> Threshold:
         close = get_close_matches(metric, METRICS, n=1)
         known = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(METRICS)}"
         raise _mistake(f"{metric!r} is not a metric; {known}")
+    if metric == "share" and value == "weight":
+        return Threshold(metric, op, 0.0, "weight")
     if ratio := _RATIO.fullmatch(value):
         return Threshold(metric, op, _number(metric, ratio.group(1)), "ratio")
     if offset := _OFFSET.fullmatch(value):

@@ -13,6 +13,7 @@ from cutover.checks import CHECKS
 from cutover.checks.base import BackendName, Target
 from cutover.plan.model import Plan
 from cutover.plan.step import Gate, Step, StepSettings
+from cutover.traffic.observer import Observer
 
 
 @dataclass
@@ -30,6 +31,10 @@ class Recording:
 
     def target(self, name: BackendName) -> Target:
         return Target(name, "http://127.0.0.1:1")
+
+    @property
+    def traffic(self) -> Observer:
+        raise AssertionError("nothing here asks for traffic")
 
     async def shift(self, weight: int) -> None:
         self.weight = weight

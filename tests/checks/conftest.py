@@ -18,6 +18,7 @@ from cutover.actions import ACTIONS
 from cutover.checks import CHECKS
 from cutover.checks.base import BackendName, Target
 from cutover.plan.model import Plan
+from cutover.traffic.observer import Observer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 START_TIMEOUT_S = 10.0
@@ -100,12 +101,18 @@ class Context:
     urls: dict[str, str]
     headers: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    observer: Observer | None = None
 
     def progress(self, text: str) -> None:
         self.told.append(text)
 
     def target(self, name: BackendName) -> Target:
         return Target(name, self.urls[name], self.headers)
+
+    @property
+    def traffic(self) -> Observer:
+        assert self.observer is not None, "this test gave the check no traffic"
+        return self.observer
 
 
 MakeContext = Callable[..., Context]

@@ -17,6 +17,7 @@ from cutover.plan.load import load_plan
 from cutover.plan.model import Plan
 from cutover.plan.step import Step
 from cutover.plan.thresholds import Verdict
+from cutover.traffic.observer import Observer
 
 TIMEOUT_S = 5.0
 LONG_LOAD = "concurrency: 50\n        for: 4s"
@@ -87,6 +88,10 @@ class Context:
 
     def target(self, name: BackendName) -> Target:
         return Target(name, self.urls[name])
+
+    @property
+    def traffic(self) -> Observer:
+        raise AssertionError("nothing here asks for traffic")
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ OPERATORS = ("<=", "<", ">=", ">", "==")
         ("rps >= 100/s", Threshold("rps", ">=", 100)),
         ("requests >= 1000", Threshold("requests", ">=", 1000)),
         ("share >= 9.5%", Threshold("share", ">=", 9.5)),
+        ("share == weight", Threshold("share", "==", 0, "weight")),
         ("p95 <= 1.5x old", Threshold("p95", "<=", 1.5, "ratio")),
         ("mean <= 2 x old", Threshold("mean", "<=", 2, "ratio")),
         ("errors <= old + 1%", Threshold("errors", "<=", 1, "offset")),
@@ -68,6 +69,7 @@ def test_thresholds(text: str, threshold: Threshold) -> None:
         ("p95 <= " + "9" * 80 + "x old", "out of range"),
         ("p95 <= 1.5x new", "is not a duration"),
         ("p95 <= old", "is not a duration"),
+        ("errors <= weight", "errors: 'weight' is not a percentage"),
         ("p95 <= -5ms", "is not a duration"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.checks.base import Result, Target
+from cutover.traffic.observer import Observer
 
 Respond = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 PUBLIC_URL = "http://api.example:8080"
@@ -100,6 +101,10 @@ class Context:
 
     def target(self, name: str) -> Target:
         return self.targets[name]
+
+    @property
+    def traffic(self) -> Observer:
+        raise AssertionError("nothing here asks for traffic")
 
 
 def groups(result: Result, *levels: str) -> list[tuple[str, str, int]]:

@@ -1,0 +1,194 @@
+"""From counts to the answer of a gate: a verdict, one line for people, figures for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cutover.plan.thresholds import TIMES, Threshold, Verdict, format_metric, worst
+from cutover.traffic import DEFAULT
+from cutover.traffic.seen import Seen, Tally
+from cutover.traffic.share import share_of
+from cutover.traffic.tries import FALLBACK, NEW, OLD, UNKNOWN
+from cutover.traffic.verdict import Ground, Judged, figures, judge
+
+ALL = ""
+"""The place of thresholds on all routes together."""
+
+_USUAL_TIME = "p95"
+
+
+@dataclass(frozen=True)
+class Question:
+    """``limits`` by place: ``ALL``, a path prefix, or ``DEFAULT`` for requests that match no prefix of these.
+
+    ``least``: requests that new must have had, in each place.
+    """
+
+    limits: Mapping[str, Sequence[Threshold]]
+    weight: int
+    least: int
+
+    def holds(self, place: str) -> Callable[[str], bool] | None:
+        """Whether a route that was counted belongs to a place; None where all do."""
+        return None if place == ALL else lambda route: self._place_of(route) == place
+
+    def _place_of(self, route: str) -> str:
+        prefixes = [p for p in self.limits if p not in {ALL, DEFAULT} and route.startswith(p)]
+        return max(prefixes, key=len, default=DEFAULT)
+
+
+class Conclusion(NamedTuple):
+    verdict: Verdict
+    summary: str
+    figures: dict[str, float]
+    details: dict[str, Any]
+
+
+def conclude(question: Question, seen: Seen) -> Conclusion:
+    grounds = {place: _ground(question, seen, place) for place in question.limits}
+    judged = {
+        place: judge(limits, grounds[place])
+        for place, limits in question.limits.items()
+        if place != DEFAULT or _any_requests(grounds[place]) or len(question.limits) == 1
+    }
+    verdict = worst([one.verdict for results in judged.values() for one in results])
+    if seen.behind and verdict is Verdict.PASS:
+        verdict = Verdict.UNKNOWN
+    ground = _ground(question, seen, ALL)
+    return Conclusion(
+        verdict,
+        "; ".join([_described(question, ground), *_broken(judged), *_remarks(seen, ground)]),
+        _all_figures(ground),
+        _details(question, seen, judged),
+    )
+
+
+def _ground(question: Question, seen: Seen, place: str) -> Ground:
+    holds = question.holds(place)
+    return Ground(
+        seen.total(NEW, holds),
+        seen.total(OLD, holds),
+        share_of(seen) if place == ALL else None,
+        seen.seconds,
+        question.weight,
+        question.least,
+    )
+
+
+def _any_requests(ground: Ground) -> bool:
+    return bool(ground.new.requests or ground.old.requests)
+
+
+def _described(question: Question, ground: Ground) -> str:
+    """As in ``new: 1,204 requests, 0.08% errors, p95 212ms (old 198ms), share 10.2%``."""
+    if not ground.new.requests:
+        at_zero = ": the weight is 0" if question.weight == 0 else ""
+        return f"new: no requests{at_zero}"
+    new, old = figures(ground.new, ground.seconds), figures(ground.old, ground.seconds)
+    asked = {threshold.metric for threshold in question.limits.get(ALL, ())} & set(TIMES)
+    parts = [f"new: {ground.new.requests:,} request{'' if ground.new.requests == 1 else 's'}"]
+    beside = _beside(old, "errors") if ground.old.failed else ""
+    parts.append(f"{format_metric('errors', new['errors'])} errors{beside}")
+    parts += [
+        f"{metric} {format_metric(metric, new[metric])}{_beside(old, metric)}"
+        for metric in TIMES
+        if metric in (asked or {_USUAL_TIME}) and metric in new
+    ]
+    if ground.share is not None:
+        parts.append(f"share {ground.share.percent:.1f}%")
+    return ", ".join(parts)
+
+
+def _beside(old: Mapping[str, float], metric: str) -> str:
+    return f" (old {format_metric(metric, old[metric])})" if metric in old else ""
+
+
+def _broken(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
+    """What did not pass, failures first; what is missing for several thresholds is said once."""
+    told: dict[str, None] = {}
+    for verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+        for place, results in judged.items():
+            where = f"{place}: " if place else ""
+            for one in results:
+                if one.verdict is verdict:
+                    text = f"{one.threshold} ({one.why})" if verdict is Verdict.FAIL else one.why
+                    told[f"{where}{verdict}: {text}"] = None
+    return list(told)
+
+
+def _remarks(seen: Seen, ground: Ground) -> list[str]:
+    remarks = []
+    if ground.new.hidden:
+        remarks.append(f"{ground.new.hidden:,} of its failures were hidden from clients by a retry")
+    if seen.elsewhere and not ground.new.requests:
+        address, _ = seen.elsewhere.most_common(1)[0]
+        remarks.append(f"{seen.elsewhere.total():,} tries went to servers of neither backend, as {address}")
+    if seen.unreadable:
+        all_of_it = "all " if seen.unreadable == seen.lines else ""
+        remarks.append(f"{all_of_it}{seen.unreadable:,} of the log's lines could not be read")
+    if seen.behind:
+        remarks.append(f"reading the log lags {seen.behind / 1e6:,.0f} MB behind")
+    return remarks + seen.notes
+
+
+def _all_figures(ground: Ground) -> dict[str, float]:
+    """Of new under the metrics' names, of old under ``old_`` and them."""
+    found = figures(ground.new, ground.seconds)
+    if ground.share is not None:
+        found["share"] = ground.share.percent
+    found["hidden"] = float(ground.new.hidden)
+    found["client_errors"] = float(ground.new.client_errors)
+    if ground.old.requests:
+        found.update({f"old_{metric}": figure for metric, figure in figures(ground.old, ground.seconds).items()})
+    return found
+
+
+def _details(question: Question, seen: Seen, judged: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
+    return {
+        "weight": question.weight,
+        "seconds": seen.seconds,
+        "min_requests": question.least,
+        "thresholds": [
+            {"on": place or "all", "threshold": str(one.threshold), "verdict": one.verdict, "why": one.why}
+            for place, results in judged.items()
+            for one in results
+        ],
+        "backends": {
+            name: _counts(tally, seen.seconds)
+            for name in (OLD, NEW, FALLBACK, UNKNOWN)
+            if (tally := seen.total(name)).requests
+        },
+        "routes": {
+            place: {name: _counts(seen.total(name, holds), seen.seconds) for name in (OLD, NEW)}
+            for place, holds in _places(question, seen)
+        },
+        "left_out": {
+            "probes": seen.probes,
+            "picked_by_testers": seen.picked,
+            "of_an_earlier_configuration": seen.earlier,
+            "unreadable": seen.unreadable,
+        },
+        "unreadable_example": seen.example,
+        "elsewhere": dict(seen.elsewhere),
+        "bytes_behind": seen.behind,
+    }
+
+
+def _places(question: Question, seen: Seen) -> list[tuple[str, Callable[[str], bool] | None]]:
+    """The gate's routes; the plan's where it names none."""
+    if set(question.limits) == {ALL}:
+        return [(route, route.__eq__) for route in seen.routes if route]
+    return [(place, question.holds(place)) for place in question.limits if place != ALL]
+
+
+def _counts(tally: Tally, seconds: float) -> dict[str, float]:
+    return {
+        **figures(tally, seconds),
+        "tries": tally.tries,
+        "failed": tally.failed,
+        "hidden": tally.hidden,
+        "client_errors": tally.client_errors,
+        "gave_up": tally.gave_up,
+    }

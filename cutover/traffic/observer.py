@@ -1,0 +1,125 @@
+"""Follows the proxy's log: reads what is new, and keeps what the newest stretch of time needs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cutover.traffic.counting import Batch, Counting
+from cutover.traffic.seen import Seen
+
+CATCH_UP_LIMIT_S = 3.0
+"""How long one evaluation reads. Whatever is left then is said, and read by the next."""
+
+SLICES = 60
+"""How finely the longest window is divided; what a window holds is off by one slice at most."""
+
+LEAST_SLICE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines of a log, the place behind them, and how many bytes of the log follow there."""
+
+    data: bytes
+    cursor: Any
+    behind: int = 0
+    note: str = ""
+
+
+class Source(Protocol):
+    """The proxy's log, wherever it lives. ``cursor`` is the source's own."""
+
+    async def read(self, cursor: Any) -> Chunk:
+        """Raise ``CutoverError`` where the log can't be read."""
+        ...
+
+
+@dataclass
+class _Slice:
+    """``end`` is in seconds of this process's monotonic clock."""
+
+    seen: Seen
+    end: float
+
+
+class Observer:
+    """What the proxy saw at the present ``weight``. One for all gates; each line is read once.
+
+    ``window`` is the longest stretch of time that will be asked for, in seconds.
+    """
+
+    def __init__(self, source: Source, cursor: Any, counting: Counting, *, weight: int, window: float) -> None:
+        self.weight = weight
+        self._source = source
+        self._cursor = cursor
+        self._counting = counting
+        self._window = window
+        self._slice_s = max(LEAST_SLICE_S, window / SLICES)
+        self._slices: deque[_Slice] = deque()
+        self._since = time.monotonic()
+        self._behind = 0
+        self._notes: Counter[str] = Counter()
+        self._reading = asyncio.Lock()
+
+    async def look(self, window: float) -> Seen:
+        """Read what is new, and return what was seen within the newest ``window`` seconds.
+
+        Raises ``CutoverError`` where the log can't be read.
+        """
+        async with self._reading:
+            await self._catch_up()
+        now = time.monotonic()
+        # What was logged between two slices' ends belongs to the later one.
+        seen = Seen.merged(one.seen for one in self._slices if one.end > now - window)
+        seen.seconds = min(window, now - self._since)
+        seen.behind = self._behind
+        seen.notes = [f"{note} ({count} times)" if count > 1 else note for note, count in self._notes.items()]
+        return seen
+
+    async def _catch_up(self) -> None:
+        deadline = time.monotonic() + CATCH_UP_LIMIT_S
+        batches: list[Batch] = []
+        try:
+            while True:
+                chunk = await self._source.read(self._cursor)
+                batch = await asyncio.to_thread(self._counting.count, chunk.data) if chunk.data else None
+                # From here to the end nothing is awaited: what was read is counted, and once.
+                self._cursor, self._behind = chunk.cursor, chunk.behind
+                if chunk.note:
+                    self._notes[chunk.note] += 1
+                if batch is not None:
+                    self._take(batches, batch)
+                if (not chunk.behind and not chunk.note) or time.monotonic() > deadline:
+                    return
+        finally:
+            self._keep(batches)
+
+    def _take(self, batches: list[Batch], batch: Batch) -> None:
+        """A long backlog is not kept whole: its parts become one for each slice of time."""
+        if batches and abs(batch.end - batches[-1].end) < self._slice_s:
+            batches[-1].seen.merge(batch.seen)
+            batches[-1].end = batch.end
+        else:
+            batches.append(batch)
+        while batches[0].end < batch.end - self._window:
+            del batches[0]
+
+    def _keep(self, batches: list[Batch]) -> None:
+        """Place them in time by the proxy's own clock, the newest line being now: clocks need not agree."""
+        now = time.monotonic()
+        for batch in batches:
+            ages = [max(0.0, batches[-1].end - at) for at in (batch.begin, batch.end) if at]
+            begin, end = (now - ages[0], now - ages[-1]) if ages else (now, now)
+            self._since = min(self._since, begin)
+            last = self._slices[-1] if self._slices else None
+            if last is not None and int(end / self._slice_s) <= int(last.end / self._slice_s):
+                last.seen.merge(batch.seen)
+                last.end = max(last.end, end)
+            else:
+                self._slices.append(_Slice(batch.seen, end))
+        while self._slices and self._slices[0].end < now - self._window:
+            self._slices.popleft()

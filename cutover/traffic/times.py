@@ -1,0 +1,53 @@
+"""Times in a sketch: memory does not grow with their number, and several sketches add up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ddsketch import DDSketch
+
+ACCURACY = 0.005
+"""A percentile is off by half a percent of itself at most."""
+
+
+class Times:
+    """Counts times in seconds. ``count``, ``total`` and ``max`` are exact."""
+
+    __slots__ = ("_sketch", "count", "max", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.max = 0.0
+        self._sketch: DDSketch | None = None
+
+    def add(self, seconds: float, count: int = 1) -> None:
+        self.count += count
+        self.total += seconds * count
+        self.max = max(self.max, seconds)
+        self._made().add(seconds, count)
+
+    def merge(self, other: Times) -> None:
+        if other._sketch is None:
+            return
+        self.count += other.count
+        self.total += other.total
+        self.max = max(self.max, other.max)
+        self._made().merge(other._sketch)
+
+    def percentile(self, percent: float) -> float:
+        """The time, in seconds, that this percentage did not exceed; 0.0 where nothing was counted."""
+        value = self._sketch.get_quantile_value(percent / 100) if self._sketch is not None else None
+        return min(float(value or 0.0), self.max)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count if self.count else 0.0
+
+    def _made(self) -> DDSketch:
+        if self._sketch is None:
+            from ddsketch import DDSketch  # noqa: PLC0415 - start-up time
+
+            self._sketch = DDSketch(ACCURACY)
+        return self._sketch

@@ -1,0 +1,111 @@
+"""What the counts say about thresholds, and what they can't say yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cutover.plan.thresholds import MIN_SAMPLES, TIMES, Threshold, Verdict, format_metric
+from cutover.traffic.seen import Tally
+from cutover.traffic.share import Share
+
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
+LEAST_REQUESTS = 20
+
+
+def least_requests(weight: int) -> int:
+    """How many requests new must have had, unless the plan says: one for each percent of the weight, and 20 at least.
+
+    New gets its 20 of 2,000 requests at weight 1, and of 100 at weight 20: the smaller the weight, the longer it takes.
+    """
+    return max(LEAST_REQUESTS, weight)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a verdict rests on. ``least``: requests that new must have had."""
+
+    new: Tally
+    old: Tally
+    share: Share | None
+    seconds: float
+    weight: int
+    least: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A threshold and its verdict; ``why``: the figure that broke it, or what is missing."""
+
+    threshold: Threshold
+    verdict: Verdict
+    why: str = ""
+
+
+def figures(tally: Tally, seconds: float) -> dict[str, float]:
+    """Metrics in the units of thresholds; those with too few samples are absent."""
+    found = {"requests": float(tally.requests)}
+    if seconds > 0:
+        found["rps"] = tally.requests / seconds
+    if tally.tries:
+        found["errors"] = tally.errors
+    for metric, percent in PERCENTILES.items():
+        if tally.times.count >= MIN_SAMPLES[metric]:
+            found[metric] = tally.times.percentile(percent)
+    if tally.times.count:
+        found["mean"], found["max"] = tally.times.mean, tally.times.max
+    return found
+
+
+def judge(thresholds: Sequence[Threshold], ground: Ground) -> list[Judged]:
+    return [_judge(threshold, ground) for threshold in thresholds]
+
+
+def _judge(threshold: Threshold, ground: Ground) -> Judged:
+    if ground.new.requests < ground.least:
+        return _too_few(threshold, ground)
+    if threshold.metric == "share":
+        return _judge_share(threshold, ground)
+    new, old = figures(ground.new, ground.seconds), figures(ground.old, ground.seconds)
+    verdict = threshold.judge(new, old)
+    if verdict is Verdict.UNKNOWN:
+        return Judged(threshold, verdict, _missing(threshold.metric, ground))
+    return Judged(threshold, verdict, "" if verdict is Verdict.PASS else _told(threshold, new, old))
+
+
+def _too_few(threshold: Threshold, ground: Ground) -> Judged:
+    """Unknown; but errors that no number of good requests could make up for are a failure already."""
+    if threshold.metric == "errors" and threshold.relative is None and threshold.op in {"<=", "<", "=="}:
+        at_best = replace(ground.new, tries=max(ground.new.tries, ground.least))
+        best = figures(at_best, ground.seconds)
+        if ground.new.failed and threshold.judge(best) is Verdict.FAIL:
+            return Judged(threshold, Verdict.FAIL, f"{ground.new.failed:,} of {ground.new.tries:,} tries")
+    missing = ground.least - ground.new.requests
+    return Judged(
+        threshold,
+        Verdict.UNKNOWN,
+        f"new had {ground.new.requests:,} of the {ground.least:,} requests it takes, {missing:,} are missing",
+    )
+
+
+def _judge_share(threshold: Threshold, ground: Ground) -> Judged:
+    if ground.share is None:
+        return Judged(threshold, Verdict.UNKNOWN, "no request was split")
+    verdict = ground.share.judge(threshold, ground.weight)
+    why = f"share {ground.share.percent:.1f}%, {ground.weight}% intended"
+    return Judged(threshold, verdict, "" if verdict is Verdict.PASS else why)
+
+
+def _missing(metric: str, ground: Ground) -> str:
+    for name, tally in (("new", ground.new), ("old", ground.old)):
+        had = tally.times.count if metric in TIMES else tally.requests
+        least = MIN_SAMPLES.get(metric, 1)
+        if had < least:
+            return f"{name} had {had:,} of the {least:,} requests that {metric} takes, {least - had:,} are missing"
+    return f"{metric} could not be measured"
+
+
+def _told(threshold: Threshold, new: dict[str, float], old: dict[str, float]) -> str:
+    metric = threshold.metric
+    told = f"{metric} {format_metric(metric, new[metric])}"
+    return f"{told}, old {format_metric(metric, old[metric])}" if threshold.relative else told
