@@ -32,11 +32,15 @@ class Complaint:
 
 @dataclass
 class Expansion:
-    """A text with its variables filled in: the ``names`` it used, and ``complaints`` about those it could not fill."""
+    """A text with its variables filled in: the ``names`` it used, and ``complaints`` about those it could not fill.
+
+    ``unfilled``: it uses one of ``vars`` about which there was a complaint already.
+    """
 
     text: str
     names: set[str] = field(default_factory=set)
     complaints: list[Complaint] = field(default_factory=list)
+    unfilled: bool = False
 
 
 class TooLargeError(Exception):
@@ -57,6 +61,7 @@ class Variables:
     later: set[str] = field(default_factory=set)
     seen: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[str, set[str]] = field(default_factory=dict)
+    unfilled: set[str] = field(default_factory=set)
     spent: int = 0
     suggestions: int = MAX_SUGGESTIONS
 
@@ -65,6 +70,8 @@ class Variables:
         expansion = Expansion(self.environ[name]) if name in self.environ else self.expand(text)
         self.vars[name] = expansion.text
         self.uses[name] = expansion.names
+        if expansion.complaints or expansion.unfilled:
+            self.unfilled.add(name)
         if name in self.masked:
             expansion.text = _masked(expansion.text)
         return expansion
@@ -147,6 +154,7 @@ class _Scanner:
         if not live or later:
             return self.text[start:end], end
         self.expansion.names.add(name)
+        self.expansion.unfilled |= name in self.variables.unfilled
         return self._filled(name, operator, value, rest), end
 
     def _filled(self, name: str, operator: str, value: str | None, rest: str) -> str:

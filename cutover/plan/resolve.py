@@ -187,6 +187,8 @@ class _Walk:
         self._full = self._full or len(self.mistakes) > MAX_NOTED
         for complaint in expansion.complaints:
             self._note(path, complaint.message, complaint.hint)
+        if expansion.unfilled:
+            self.faulty.add(path)
         if expansion.names:
             self.interpolated.add(path)
         return expansion

@@ -11,7 +11,7 @@ from cutover.redact import MASK, MIN_SECRET_LENGTH
 
 HEADERS_KEY = "headers"
 BODY_KEYS = frozenset({"body", "json"})
-_OPEN_HEADERS = frozenset({"content-type", "user-agent", "host", "cache-control"})
+_OPEN_HEADERS = frozenset({"content-type", "user-agent", "host", "cache-control", "connection", "upgrade"})
 _OPEN_PREFIXES = ("accept", "x-cutover")
 
 # The authority of a URL; variables in it may hold any sign. Possessive, as it must not try the same text twice.
