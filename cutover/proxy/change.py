@@ -59,6 +59,18 @@ async def change(proxy: NginxProxy, weight: int, guard: Guard, *, settle: bool =
     """The rules of a shift. Raises ``ProxyError`` with traffic where it was, else ``UnsafeError``."""
     started = time.monotonic()
     found = await _look(proxy, weight)
+    try:
+        move = await _prepare(proxy, found, weight, guard, settle=settle)
+    except ProxyError as error:
+        raise ProxyError(f"{error.message}; {_as_before(found)}", error.hint) from error
+    move.timings["prepare"] = time.monotonic() - started
+    async with guard(_intent(proxy, move)):
+        applied = await _carry_out(proxy, move)
+    return Changed(live=applied.live, timings=move.timings, draining=applied.draining)
+
+
+async def _prepare(proxy: NginxProxy, found: Found, weight: int, guard: Guard, *, settle: bool) -> Move:
+    """All that can be found out before anything is changed."""
     move = await _plan(proxy, found, weight, settle=settle)
     if not move.toward_old:
         _refuse_drift(proxy, found)
@@ -66,10 +78,12 @@ async def change(proxy: NginxProxy, weight: int, guard: Guard, *, settle: bool =
     if move.mode == "client":
         await switch.prepare(proxy.host, proxy.spec, weight)
     await _test(proxy, move)
-    move.timings["prepare"] = time.monotonic() - started
-    async with guard(_intent(proxy, move)):
-        applied = await _carry_out(proxy, move)
-    return Changed(live=applied.live, timings=move.timings, draining=applied.draining)
+    return move
+
+
+def _as_before(found: Found) -> str:
+    was = found.live.weight
+    return f"traffic is at weight {was}, as before" if was is not None else "what ran before runs on"
 
 
 async def recover(proxy: NginxProxy, intent: Intent, guard: Guard) -> Live:
@@ -243,10 +257,8 @@ async def _carry_out(proxy: NginxProxy, move: Move) -> Applied:
         raise
     except (CutoverError, verify.NotServedError) as error:
         await _finish(_restore(proxy, move, str(error)))
-        was = move.found.live.weight
-        where = f"traffic is at weight {was}, as before" if was is not None else "what ran before runs on"
         hint = error.hint if isinstance(error, CutoverError) else None
-        raise ProxyError(f"weight {move.weight} was not reached: {error}; {where}", hint) from error
+        raise ProxyError(f"weight {move.weight} was not reached: {error}; {_as_before(move.found)}", hint) from error
     except Exception as error:
         await _finish(_restore(proxy, move, repr(error)))
         raise
@@ -332,9 +344,10 @@ async def _restore(proxy: NginxProxy, move: Move, cause: str) -> None:
         else:
             await verify.reloaded(proxy.host, proxy.spec, was, since, unstopped, mind_log=False)
     except (CutoverError, verify.NotServedError) as error:
+        weight = move.weight if move.toward_old else was.weight or 0
         raise UnsafeError(
             f"{cause}; and what was before could not be restored: {error}",
-            hint="\n".join(by_hand.commands(proxy.spec, was.weight or 0)),
+            hint="\n".join(by_hand.commands(proxy.spec, weight, proxy.config)),
         ) from error
 
 

@@ -121,7 +121,8 @@ def test_a_pause_keeps_the_weight_until_somebody_resumes(site: Site) -> None:
     )
     site.cutover("proxy", "start")
     process = site.start("run")
-    while "HoldStarted" not in (site.state / "journal.db-wal").read_bytes().decode(errors="replace"):
+    log = site.state / "journal.db-wal"
+    while not log.exists() or b"HoldStarted" not in log.read_bytes():
         assert process.poll() is None
         time.sleep(0.02)
     site.new.status = 500

@@ -20,6 +20,8 @@ from typing import Any, Self
 
 import pytest
 
+from tests.support.forks import Forks
+
 COMMAND_TIMEOUT_S = 60
 
 
@@ -33,8 +35,9 @@ def free_port() -> int:
 class Backend:
     """Answers the same JSON as its twin, but for ``/whoami``. ``status`` and ``delay_s`` can be changed at any time."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
+        self.running = True
         self.status = 200
         self.delay_s = 0.0
         self.seen: Counter[str] = Counter()
@@ -44,6 +47,9 @@ class Backend:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                if not backend.running:
+                    self.close_connection = True
+                    return
                 backend.seen[self.path] += 1
                 time.sleep(backend.delay_s)
                 said = {"served_by": backend.name} if self.path == "/whoami" else {"path": self.path, "status": "ok"}
@@ -64,12 +70,16 @@ class Backend:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """Connections that are kept are served no more."""
+        if not self.running:
+            return
+        self.running = False
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
@@ -85,6 +95,11 @@ class Site:
     port: int
     environ: dict[str, str] = field(default_factory=dict)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    control: str = field(default="managed: {}", kw_only=True)
+    config: str = field(default="", kw_only=True)
+    """The file that cutover owns, where nginx is not managed."""
+    forks: Forks | None = field(default=None, kw_only=True)
+    """Who runs ``cutover``, where that is not a fresh interpreter each time."""
 
     @property
     def plan_file(self) -> Path:
@@ -104,11 +119,11 @@ class Site:
               new: {{url: "http://127.0.0.1:{self.new.port}"}}
             proxy:
               url: http://127.0.0.1:{self.port}
-              control:
-                managed: {{}}
+              control: {{{self.control}}}
               server: {{listen: "127.0.0.1:{self.port}"}}
               split: {split}
             """)
+            + (f"  config: {self.config}\n" if self.config else "")
             + textwrap.indent(textwrap.dedent(proxy), "  ")
             + textwrap.dedent(extra)
             + "phases:\n"
@@ -136,6 +151,14 @@ class Site:
         stop_nginx(self)
 
     def cutover(self, *args: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+        done = self.forks.run(args, self.folder, self.env()) if self.forks else self._run(*args)
+        said = f"{done.stdout}\n{done.stderr}"
+        if expect is not None:
+            assert done.returncode == expect, f"cutover {' '.join(args)} left with {done.returncode}:\n{said}"
+        assert "Traceback" not in said, said
+        return done
+
+    def _run(self, *args: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*args)
         try:
             out, err = process.communicate(timeout=COMMAND_TIMEOUT_S)
@@ -143,11 +166,7 @@ class Site:
             process.kill()
             out, err = process.communicate()
             pytest.fail(f"cutover {' '.join(args)} hung:\n{out}\n{err}")
-        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
-        if expect is not None:
-            assert done.returncode == expect, f"cutover {' '.join(args)} left with {done.returncode}:\n{out}\n{err}"
-        assert "Traceback" not in out + err, out + err
-        return done
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def status(self) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(self.cutover("status", "--json").stdout)
