@@ -15,7 +15,7 @@ from cutover.plan.thresholds import METRICS, Threshold, Verdict
 from cutover.plan.units import Duration
 from cutover.traffic import DEFAULT
 
-DEFAULT_WINDOW_S = 300.0
+USUAL_WINDOW_S = 300.0
 UNMEASURED = frozenset({"mismatches"})
 _PATH = re.compile(r"/[^\s?#]*")
 
@@ -34,8 +34,9 @@ class Traffic(Check):
             default: ["p95 <= 200ms"]
 
     ``thresholds`` are on all requests together. ``routes`` are path prefixes, the longest that matches wins;
-    ``default`` is on what matches none. Only the newest ``window`` counts. With fewer than ``min_requests`` on new the
-    answer is unknown; see ``least_requests`` for the default.
+    ``default`` is on what matches none. Only the newest ``window`` counts; unless given that is 5 minutes, or all since
+    the shift where those hold too few requests. With fewer than ``min_requests`` on new nothing passes: 20 unless
+    given, and at a weight above 20 as many as its percent.
     """
 
     needs_traffic: ClassVar[bool] = True
@@ -43,7 +44,7 @@ class Traffic(Check):
     thresholds: Thresholds = Field(default_factory=list)
     routes: dict[str, Thresholds] = Field(default_factory=dict)
     min_requests: int | None = Field(default=None, ge=1)
-    window: Duration = DEFAULT_WINDOW_S
+    window: Duration | None = None
 
     @field_validator("thresholds")
     @classmethod
@@ -65,7 +66,7 @@ class Traffic(Check):
 
     @field_validator("window")
     @classmethod
-    def _some_time(cls, window: float) -> float:
+    def _some_time(cls, window: float | None) -> float | None:
         if window == 0:
             raise _mistake("no time at all: nothing could be seen")
         return window
@@ -82,23 +83,28 @@ class Traffic(Check):
         return "; ".join(parts)
 
     @property
+    def longest_window(self) -> float:
+        return USUAL_WINDOW_S if self.window is None else self.window
+
+    @property
     def prefixes(self) -> list[str]:
         return [route for route in self.routes if route != DEFAULT]
 
     async def run(self, ctx: CheckContext) -> Result:
         from cutover.traffic.conclude import ALL, Question, conclude  # noqa: PLC0415 - start-up time
+        from cutover.traffic.tries import NEW  # noqa: PLC0415 - start-up time
         from cutover.traffic.verdict import least_requests  # noqa: PLC0415 - start-up time
 
         observer = ctx.traffic
         try:
-            seen = await observer.look(self.window)
+            seen = await observer.look(self.longest_window)
         except CutoverError as error:
             return Result(Verdict.UNKNOWN, f"the proxy's log can't be read: {error.message}")
-        question = Question(
-            limits={ALL: self.thresholds, **self.routes} if self.thresholds else self.routes,
-            weight=observer.weight,
-            least=self.min_requests or least_requests(observer.weight),
-        )
+        least = self.min_requests or least_requests(observer.weight)
+        if self.window is None and seen.total(NEW).requests < least:
+            seen = observer.all_seen()
+        limits = {ALL: self.thresholds, **self.routes} if self.thresholds else self.routes
+        question = Question(limits, observer.weight, least)
         return Result(*conclude(question, seen))
 
 

@@ -55,7 +55,7 @@ def _observer(session: Session) -> Observer:
         LogCursor(**log) if log else None,
         counting,
         weight=session.state.weight,
-        window=max((gate.window for gate in gates), default=0.0),
+        window=max((gate.longest_window for gate in gates), default=0.0),
     )
 
 

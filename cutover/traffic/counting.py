@@ -17,7 +17,7 @@ MAX_ROUTES = 200
 MAX_ELSEWHERE = 20
 _TIME = re.compile(r"\d{1,9}\.\d{3}")
 # Places in a line.
-_SAID, _PROBE, _PICKED, _REVISION, _ALL_SAID, _TIMES, _BUCKET, _URI = 6, 6, 7, 8, 9, 9, 10, 11
+_STATUS, _ROUTE, _SAID, _PROBE, _PICKED, _REVISION, _ALL_SAID, _TIMES, _BUCKET, _URI = 2, 5, 6, 6, 7, 8, 9, 9, 10, 11
 
 
 @dataclass
@@ -63,12 +63,11 @@ class Counting:
     def _groups(self, lines: Mapping[Line, int], seen: Seen) -> dict[tuple[Line, str], _Group]:
         groups: defaultdict[tuple[Line, str], _Group] = defaultdict(_Group)
         for line, count in lines.items():
-            try:
-                group = groups[line[:_ALL_SAID], self._route(line)]
-                group.times[line[_TIMES]] += count
-            except (TypeError, AttributeError):
+            if type(line[_TIMES]) is not str or type(line[-1]) is not str:
                 _unreadable(seen, line, count)
                 continue
+            group = groups[line[:_ALL_SAID], self._route(line)]
+            group.times[line[_TIMES]] += count
             if line[_BUCKET]:
                 group.buckets[line[_BUCKET]] += count
         return groups
@@ -89,13 +88,12 @@ class Counting:
             seen.earlier += count
         else:
             try:
+                _require_types(said)
                 reading = read(Said(*said[:_SAID]), self._backends)
-                label = route or self._label(said[5])
-            except (ValueError, TypeError, AttributeError):
-                # A line of the right names with something else under them.
+            except (ValueError, TypeError):
                 _unreadable(seen, said, count)
             else:
-                _count(seen, label, reading, group)
+                _count(seen, route or self._label(said[_ROUTE]), reading, group)
 
     def _label(self, route: str) -> str:
         if route not in self._labels:
@@ -103,6 +101,13 @@ class Counting:
                 return ""
             self._labels.add(route)
         return route
+
+
+def _require_types(said: Line) -> None:
+    """Raise ``TypeError`` for a line of the right names with something else under them."""
+    texts = (*said[:_STATUS], *said[_STATUS + 1 : _SAID])
+    if not isinstance(said[_STATUS], int) or not all(isinstance(text, str) for text in texts):
+        raise TypeError("not a line of the access log")
 
 
 def _unreadable(seen: Seen, line: Line, count: int) -> None:

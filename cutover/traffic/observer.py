@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,6 +62,7 @@ class Observer:
         self._window = window
         self._slice_s = max(LEAST_SLICE_S, window / SLICES)
         self._slices: deque[_Slice] = deque()
+        self._before = Seen()
         self._since = time.monotonic()
         self._behind = 0
         self._notes: Counter[str] = Counter()
@@ -72,10 +75,16 @@ class Observer:
         """
         async with self._reading:
             await self._catch_up()
-        now = time.monotonic()
-        # What was logged between two slices' ends belongs to the later one.
-        seen = Seen.merged(one.seen for one in self._slices if one.end > now - window)
-        seen.seconds = min(window, now - self._since)
+        after = time.monotonic() - window
+        return self._seen((one.seen for one in self._slices if one.end > after), window)
+
+    def all_seen(self) -> Seen:
+        """All that was read since the shift."""
+        return self._seen((self._before, *(one.seen for one in self._slices)), math.inf)
+
+    def _seen(self, parts: Iterable[Seen], window: float) -> Seen:
+        seen = Seen.merged(parts)
+        seen.seconds = min(window, time.monotonic() - self._since)
         seen.behind = self._behind
         seen.notes = [f"{note} ({count} times)" if count > 1 else note for note, count in self._notes.items()]
         return seen
@@ -106,7 +115,7 @@ class Observer:
         else:
             batches.append(batch)
         while batches[0].end < batch.end - self._window:
-            del batches[0]
+            self._before.merge(batches.pop(0).seen)
 
     def _keep(self, batches: list[Batch]) -> None:
         """Place them in time by the proxy's own clock, the newest line being now: clocks need not agree."""
@@ -122,4 +131,4 @@ class Observer:
             else:
                 self._slices.append(_Slice(batch.seen, end))
         while self._slices and self._slices[0].end < now - self._window:
-            self._slices.popleft()
+            self._before.merge(self._slices.popleft().seen)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cutover.plan.thresholds import MIN_SAMPLES, TIMES, Threshold, Verdict, format_metric
+from cutover.traffic.chance import beyond_chance, surely_above
 from cutover.traffic.seen import Tally
 from cutover.traffic.share import Share
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
 LEAST_REQUESTS = 20
+AT_MOST = frozenset({"<=", "<", "=="})
 
 
 def least_requests(weight: int) -> int:
@@ -62,33 +64,53 @@ def judge(thresholds: Sequence[Threshold], ground: Ground) -> list[Judged]:
 
 
 def _judge(threshold: Threshold, ground: Ground) -> Judged:
-    if ground.new.requests < ground.least:
-        return _too_few(threshold, ground)
+    new, old = figures(ground.new, ground.seconds), figures(ground.old, ground.seconds)
     if threshold.metric == "share":
         return _judge_share(threshold, ground)
-    new, old = figures(ground.new, ground.seconds), figures(ground.old, ground.seconds)
     verdict = threshold.judge(new, old)
+    if verdict is Verdict.FAIL and threshold.op in AT_MOST:
+        return _judge_excess(threshold, ground, new, old)
+    if ground.new.requests < ground.least:
+        return _too_few(threshold, ground)
     if verdict is Verdict.UNKNOWN:
-        return Judged(threshold, verdict, _missing(threshold.metric, ground))
+        return Judged(threshold, verdict, _missing(threshold, ground))
     return Judged(threshold, verdict, "" if verdict is Verdict.PASS else _told(threshold, new, old))
 
 
+def _judge_excess(threshold: Threshold, ground: Ground, new: dict[str, float], old: dict[str, float]) -> Judged:
+    """A limit is broken: a failure, however few the requests, unless that may be chance; then it is unknown."""
+    metric, told = threshold.metric, _told(threshold, new, old)
+    if metric == "errors":
+        surely = beyond_chance(ground.new.failed, ground.new.tries, _limit(threshold, old))
+    elif metric in PERCENTILES:
+        least = surely_above(PERCENTILES[metric], ground.new.times.count)
+        surely = threshold.judge({metric: ground.new.times.percentile(least)}, old) is Verdict.FAIL
+    else:
+        surely = ground.new.requests >= ground.least
+    if surely:
+        return Judged(threshold, Verdict.FAIL, told)
+    return Judged(threshold, Verdict.UNKNOWN, f"{threshold} ({told}, too few requests to tell it from chance)")
+
+
+def _limit(threshold: Threshold, old: dict[str, float]) -> float:
+    if threshold.relative is None:
+        return threshold.value
+    base = old[threshold.metric]
+    return base * threshold.value if threshold.relative == "ratio" else base + threshold.value
+
+
 def _too_few(threshold: Threshold, ground: Ground) -> Judged:
-    """Unknown; but errors that no number of good requests could make up for are a failure already."""
-    if threshold.metric == "errors" and threshold.relative is None and threshold.op in {"<=", "<", "=="}:
-        at_best = replace(ground.new, tries=max(ground.new.tries, ground.least))
-        best = figures(at_best, ground.seconds)
-        if ground.new.failed and threshold.judge(best) is Verdict.FAIL:
-            return Judged(threshold, Verdict.FAIL, f"{ground.new.failed:,} of {ground.new.tries:,} tries")
-    missing = ground.least - ground.new.requests
+    had, missing = ground.new.requests, ground.least - ground.new.requests
     return Judged(
         threshold,
         Verdict.UNKNOWN,
-        f"new had {ground.new.requests:,} of the {ground.least:,} requests it takes, {missing:,} are missing",
+        f"new had {had:,} of the {ground.least:,} requests it takes, {missing:,} are missing",
     )
 
 
 def _judge_share(threshold: Threshold, ground: Ground) -> Judged:
+    if ground.new.requests < ground.least:
+        return _too_few(threshold, ground)
     if ground.share is None:
         return Judged(threshold, Verdict.UNKNOWN, "no request was split")
     verdict = ground.share.judge(threshold, ground.weight)
@@ -96,8 +118,9 @@ def _judge_share(threshold: Threshold, ground: Ground) -> Judged:
     return Judged(threshold, verdict, "" if verdict is Verdict.PASS else why)
 
 
-def _missing(metric: str, ground: Ground) -> str:
-    for name, tally in (("new", ground.new), ("old", ground.old)):
+def _missing(threshold: Threshold, ground: Ground) -> str:
+    metric = threshold.metric
+    for name, tally in (("new", ground.new), ("old", ground.old))[: 2 if threshold.relative else 1]:
         had = tally.times.count if metric in TIMES else tally.requests
         least = MIN_SAMPLES.get(metric, 1)
         if had < least:

@@ -1,0 +1,26 @@
+"""Lines of an access log as cutover's configuration writes them, without an nginx."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cutover.traffic.tries import Backends
+
+OLD, NEW, FALLBACK = "10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000"
+BACKENDS = Backends({OLD: "old", NEW: "new", FALLBACK: "fallback"})
+
+
+def line(**changed: Any) -> bytes:
+    """A request that new answered with 200 in 10 ms, with these fields changed."""
+    record = {
+        "time": "2026-01-31T10:00:00+00:00", "msec": 1769853600.000, "method": "GET", "uri": "/api/v1/studies",
+        "status": 200, "request_time": 0.010, "upstream_addr": NEW, "upstream_status": "200",
+        "upstream_response_time": "0.010", "route": "/api/", "side": "new", "fallback": "", "override": "",
+        "bucket": "", "revision": "0123456789abcdef", "probe": "", **changed,
+    }  # fmt: skip
+    return json.dumps(record).encode() + b"\n"
+
+
+def old(**changed: Any) -> bytes:
+    return line(**{"upstream_addr": OLD, "side": "old", **changed})
