@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from typing import Annotated
 
@@ -24,4 +25,5 @@ def command(cli: Cli, weight: WeightOption = 0, settled: SettledOption = False) 
     if data["assumed"]:
         message = f"note: rendered for a recent nginx, for this one could not be asked: {data['assumed']}"
         print(redact(message), file=sys.stderr)  # noqa: T201
-    cli.show(data, data["text"].removesuffix("\n"))
+    # As it is: a plan's grammar keeps secrets out of it, and a masked word would break the file it is written to.
+    print(json.dumps(data, indent=2) if cli.json else data["text"].removesuffix("\n"))  # noqa: T201

@@ -293,7 +293,7 @@ class Plan(PlanModel):
             if isinstance(phase, str) and not _PHASE.fullmatch(phase):
                 mistakes.append(((phase,), f"{phase!r} is not a phase name; write [a-z][a-z0-9_-]*"))
             if phase == ROLLBACK_PHASE:
-                mistakes += [(place, "a rollback runs at weight 0, and can't shift") for place in _shifts(phase, steps)]
+                mistakes += _not_in_a_rollback(phase, steps)
             if backends is not None and backends.fallback is None:
                 mistakes += [(place, "the plan's backends name no fallback") for place in _fallbacks(phase, steps)]
         return validate_with(phases, handler, mistakes, "Phases")
@@ -303,10 +303,19 @@ class Plan(PlanModel):
         return [name for name in self.phases if name != ROLLBACK_PHASE]
 
 
-def _shifts(phase: str, steps: Any) -> Iterator[tuple[str | int, ...]]:
-    for number, step in enumerate(steps if isinstance(steps, list) else ()):
-        if isinstance(step, dict) and "shift" in step:
-            yield (phase, number, "shift")
+_IN_A_ROLLBACK = {
+    "shift": "a rollback runs at weight 0, and can't shift",
+    "approve": "a rollback waits for nobody; what needs a person's word is for a person to run",
+}
+
+
+def _not_in_a_rollback(phase: str, steps: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    return [
+        ((phase, number, kind), message)
+        for number, step in enumerate(steps if isinstance(steps, list) else ())
+        for kind, message in _IN_A_ROLLBACK.items()
+        if isinstance(step, dict) and kind in step
+    ]
 
 
 def _fallbacks(phase: str, steps: Any) -> Iterator[tuple[str | int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -126,3 +127,30 @@ def test_a_validation_that_fails_stops_before_traffic_moves(site: Site) -> None:
     assert "never moved" in done.stderr
     assert site.status()["state"] == "failed"
     assert site.share_of_new(20) == 0
+
+
+def test_a_rollback_that_would_wait_for_a_person_is_a_mistake(site: Site) -> None:
+    site.write_plan(PHASES + "rollback:\n  - approve: restore the database?\n")
+    assert "a rollback waits for nobody" in site.cutover("check", expect=2).stderr
+
+
+def test_an_interrupted_shift_by_hand_goes_back_to_the_weight_before(site: Site) -> None:
+    site.write_plan(PHASES)
+    site.cutover("validate")
+    site.cutover("shift", "--weight", "10")
+    process = site.start("shift", "--weight", "50", "--hold", "60s")
+    site.wait_for_state("holding")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+    assert site.status()["weight"] == {"intended": 10, "live": 10}
+
+
+def test_artifacts_hold_the_plan_the_configurations_the_results_and_the_log(site: Site) -> None:
+    site.write_plan(PHASES)
+    site.cutover("run")
+    run = site.state / "runs" / site.status()["run"]
+    kept = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert {"plan.yml", "logs/error.log", "steps/validate-1/result.json"} <= kept
+    assert any(name.endswith("-weight-50.conf") for name in kept)
+    assert any("-before-" in name for name in kept)
