@@ -33,7 +33,7 @@ def test_a_pipeline_of_commands_moves_all_traffic_without_a_failed_request(site:
         site.cutover("shift", "--weight", "10")
         assert site.status()["weight"] == {"intended": 10, "live": 10}
         if by == "request":
-            assert site.share_of_new(200) == pytest.approx(10, abs=4)
+            assert site.share_served(500) == pytest.approx(10, abs=1)
         site.cutover("shift", "--weight", "50")
         site.cutover("promote")
         assert site.share_of_new(50) == 100

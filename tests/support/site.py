@@ -187,6 +187,15 @@ class Site:
         served = Counter(self.get()[1].get("served_by") for _ in range(requests))
         return 100 * served["new"] / requests
 
+    def share_served(self, requests: int) -> float:
+        """Percent of all answers that new gave, over at least so many of somebody's traffic."""
+        before = self.old.seen.total(), self.new.seen.total()
+        deadline = time.monotonic() + 30
+        while (old := self.old.seen.total() - before[0]) + (new := self.new.seen.total() - before[1]) < requests:
+            assert time.monotonic() < deadline, "there is no traffic to count"
+            time.sleep(0.05)
+        return 100 * new / (old + new)
+
     def wait_for_state(self, *states: str, timeout_s: float = 30) -> dict[str, Any]:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
