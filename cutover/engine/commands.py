@@ -203,7 +203,9 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
         session.emit(e.ProxyReady(live.weight, live.revision))
         if fresh and follows and live.weight:
             await shift_to(session, 0)
-    await emergency.write(session.proxy, session.folder, session.plan.backends.old.url)
+    if fresh or not emergency.written(session.folder):
+        # Not anew for a plan that was edited since: what was tried and found good is what a rollback falls back on.
+        await emergency.write(session.proxy, session.folder, session.plan.backends.old.url)
     _keep_plan(session)
 
 

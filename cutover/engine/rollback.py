@@ -15,7 +15,8 @@ from cutover.engine.shifting import keep_live_config
 from cutover.engine.steps import run_step
 from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
 from cutover.plan.model import ROLLBACK_PHASE
-from cutover.proxy import by_hand
+from cutover.proxy import by_hand, emergency
+from cutover.proxy.base import Changed
 
 OLD_TIMEOUT_S = 3.0
 SERVER_ERROR = 500
@@ -86,7 +87,7 @@ async def _to_zero(session: Session) -> None:
     started = time.monotonic()
     before = session.state.weight
     try:
-        changed = await session.proxy.change(0, session.guard)
+        changed = await _change(session)
     except (ProxyError, UnsafeError) as error:
         session.emit(e.RollbackFailed(error.message))
         raise UnsafeError(
@@ -101,6 +102,24 @@ async def _to_zero(session: Session) -> None:
             draining=changed.draining,
         )
     )
+
+
+async def _change(session: Session) -> Changed:
+    """By the plan as it is now; where that fails, by the settings of the run's start, if they are others."""
+    try:
+        return await session.proxy.change(0, session.guard)
+    except ProxyError as error:
+        try:
+            before = emergency.load(session.folder)
+        except CutoverError:
+            raise error from None
+        if before.spec == session.proxy.spec:
+            raise
+        session.problems.append(
+            f"with the plan as it is now, {error.message}: the settings of the run's start are used"
+        )
+        session.proxy = before
+        return await before.change(0, session.guard)
 
 
 def _by_hand(session: Session, error: CutoverError) -> str | None:

@@ -181,7 +181,10 @@ class LocalHost:
         path = self.found_binary()
         key = (path, await self._files(path, lambda: Path(path).stat().st_mtime_ns))
         if key not in _builds:
-            _, output = await processes.run([path, "-V"], VERSION_TIMEOUT_S)
+            code, output = await processes.run([path, "-V"], VERSION_TIMEOUT_S)
+            if code != 0:
+                said = output.strip() or "it said nothing"
+                raise ProxyError(f"{path} -V failed with status {code}: {said}", hint="is this binary an nginx?")
             _builds[key] = Build(
                 version=parse_version(output),
                 prefix=_configured(output, "prefix") or "/usr/local/nginx",

@@ -39,7 +39,11 @@ class ManagedHost(LocalHost):
         self._main = main
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._start)
+        await self._files(str(self.folder), self._start)
+
+    def master(self) -> int | None:
+        """Found also where its pid file was lost: its title names its folder."""
+        return super().master() or processes.nginx_master_of(self.folder)
 
     async def stop(self) -> None:
         """Let requests end, then insist."""

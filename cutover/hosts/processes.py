@@ -50,6 +50,15 @@ def is_nginx_master(pid: int) -> bool:
     return title(pid).startswith("nginx: master process")
 
 
+def nginx_master_of(folder: Path) -> int | None:
+    """The master process that was started with ``-p folder -c ...``; how a long title ends, nginx leaves out."""
+    for pid in _all_pids():
+        named = title(pid)
+        if named.startswith("nginx: master process") and f" -p {folder} -c " in named:
+            return pid
+    return None
+
+
 def nginx_workers(master: int) -> Workers:
     """The workers of a master by what their titles say."""
     states: dict[str, set[int]] = {"active": set(), "draining": set()}

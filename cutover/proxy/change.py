@@ -83,7 +83,9 @@ async def _prepare(proxy: NginxProxy, found: Found, weight: int, guard: Guard, *
 
 def _as_before(found: Found) -> str:
     was = found.live.weight
-    return f"traffic is at weight {was}, as before" if was is not None else "what ran before runs on"
+    if was is not None:
+        return f"traffic is at weight {was}, as before"
+    return "what ran before runs on" if found.running else "no nginx runs, as before"
 
 
 async def recover(proxy: NginxProxy, intent: Intent, guard: Guard) -> Live:

@@ -42,6 +42,10 @@ async def write(proxy: NginxProxy, state: StateFolder, old_url: str = "") -> Non
         await proxy.host.replace(proxy.spare, zero.text)
 
 
+def written(state: StateFolder) -> bool:
+    return (state.emergency / KEPT_ZERO).exists() and (state.emergency / _FILE).exists()
+
+
 def load(state: StateFolder) -> NginxProxy:
     """The proxy as the start of a run knew it; raises ``ProxyError`` where none did."""
     from cutover.proxy import open_proxy  # noqa: PLC0415 - it imports this package's parts

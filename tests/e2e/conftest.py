@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forks import Forks
 from tests.support.site import Backend, Site, free_port
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    made = Forks()
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -20,3 +28,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
         made.stop()
         old.stop()
         new.stop()
+
+
+@pytest.fixture
+def quick(site: Site, forks: Forks) -> Site:
+    """The site, whose commands are forks of a process that has imported everything."""
+    site.forks = forks
+    return site

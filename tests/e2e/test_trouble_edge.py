@@ -6,7 +6,6 @@ them begun at weight 50, come to: the exit code, words of the error, and who ser
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,20 +15,7 @@ import pytest
 
 from tests.support.forks import Forks
 from tests.support.site import Backend
-from tests.support.trouble import FAILING, Edge, edge_site
-
-OLD: set[str | None] = {"old"}
-BOTH: set[str | None] = {"old", "new"}
-NOBODY: set[str | None] = {None}
-
-
-@dataclass(frozen=True)
-class Comes:
-    """What comes of a command."""
-
-    exit_code: int
-    served_by: set[str | None]
-    says: tuple[str, ...] = ()
+from tests.support.trouble import BOTH, FAILING, NOBODY, OLD, Comes, Edge, all_is_well_again, edge_site, fill, judge
 
 
 @dataclass(frozen=True)
@@ -56,14 +42,14 @@ def config_folder_read_only(site: Edge) -> Iterator[None]:
 
 @contextmanager
 def config_disk_full(site: Edge) -> Iterator[None]:
-    filler = site.fill(site.conf_d)
+    filler = fill(site.conf_d)
     yield
     filler.unlink()
 
 
 @contextmanager
 def switch_disk_full(site: Edge) -> Iterator[None]:
-    filler = site.fill(site.switch)
+    filler = fill(site.switch)
     yield
     filler.unlink()
 
@@ -77,7 +63,7 @@ def state_read_only(site: Edge) -> Iterator[None]:
 
 @contextmanager
 def state_disk_full(site: Edge) -> Iterator[None]:
-    filler = site.fill(site.state)
+    filler = fill(site.state)
     yield
     filler.unlink()
 
@@ -193,13 +179,6 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    made = Forks()
-    yield made
-    made.stop()
-
-
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
     given: Case = request.param
@@ -243,23 +222,3 @@ def test_an_automatic_rollback(edge: Edge, case: Case) -> None:
     process = edge.run_until_it_waits()
     with case.harm(edge):
         judge(edge, edge.let_it_fail(process), case.automatic)
-    edge.plan()
-    all_is_well_again(edge)
-
-
-def judge(site: Edge, done: subprocess.CompletedProcess[str], expected: Comes | None) -> None:
-    assert expected is not None
-    said = f"{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in said, said
-    assert done.returncode == expected.exit_code, said
-    for words in expected.says:
-        assert words in done.stderr
-    assert site.served_by() == expected.served_by, said
-
-
-def all_is_well_again(site: Edge) -> None:
-    """What was left can be rolled back, and another run works."""
-    site.cutover("rollback")
-    assert site.served_by() == OLD
-    site.cutover("run")
-    assert site.served_by() == BOTH

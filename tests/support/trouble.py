@@ -40,6 +40,19 @@ shift:
   - shift: {to: 50}
 """
 
+OLD: set[str | None] = {"old"}
+BOTH: set[str | None] = {"old", "new"}
+NOBODY: set[str | None] = {None}
+
+
+@dataclass(frozen=True)
+class Comes:
+    """What comes of a command."""
+
+    exit_code: int
+    served_by: set[str | None]
+    says: tuple[str, ...] = ()
+
 
 @dataclass
 class Edge(Site):
@@ -67,11 +80,8 @@ class Edge(Site):
         return Path(self.config)
 
     def disk(self, folder: Path) -> Path:
-        """Make a folder a small file system of its own, with what was in it."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", DISK, "cutover-test", folder], check=False).returncode:
-            pytest.skip("this needs the right to mount file systems")
-        folder.chmod(0o700 if folder == self.state else 0o755)
+        """Make a folder a small file system of its own."""
+        mount(folder, 0o700 if folder == self.state else 0o755)
         self.disks.append(folder)
         return folder
 
@@ -80,13 +90,6 @@ class Edge(Site):
 
     def writable(self, folder: Path) -> None:
         subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
-
-    def fill(self, folder: Path) -> Path:
-        filler = folder / "filler"
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
-        return filler
 
     def kill_nginx(self) -> None:
         """Its pid file stays behind."""
@@ -161,9 +164,53 @@ def edge_site(folder: Path, binary: str, forks: Forks, by: str = "request") -> I
         made.new.stop()
 
 
+def mount(folder: Path, mode: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", DISK, "cutover-test", folder], check=False).returncode:
+        pytest.skip("this needs the right to mount file systems")
+    folder.chmod(mode)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of its own, closed to others."""
+    mount(folder, 0o700)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room on a disk; the file that took it all."""
+    filler = folder / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
 def wait_until(holds: Any) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.005)
+
+
+def judge(site: Edge, done: subprocess.CompletedProcess[str], expected: Comes | None) -> None:
+    assert expected is not None
+    said = f"{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in said, said
+    assert done.returncode == expected.exit_code, said
+    for words in expected.says:
+        assert words in done.stderr
+    assert site.served_by() == expected.served_by, said
+
+
+def all_is_well_again(site: Edge) -> None:
+    """What was left can be rolled back, and another run works."""
+    site.cutover("rollback")
+    assert site.served_by() == OLD
+    site.cutover("run")
+    assert site.served_by() == BOTH

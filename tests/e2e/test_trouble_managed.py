@@ -1,0 +1,89 @@
+"""What goes wrong with an nginx of cutover's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support.site import Site
+from tests.support.trouble import fill, small_disk, wait_until
+
+PHASES = "shift:\n  - shift: {to: 50}\n"
+
+
+def at_50(site: Site) -> None:
+    site.write_plan(PHASES)
+    site.cutover("shift", "--weight", "50")
+
+
+def test_a_busy_port_is_named_with_who_has_it_and_nothing_moves(quick: Site) -> None:
+    quick.write_plan(PHASES)
+    with socket.create_server(("127.0.0.1", quick.port)):
+        failed = quick.cutover("run", expect=1)
+        assert f"127.0.0.1:{quick.port} is in use by" in failed.stderr
+        assert f"process {os.getpid()}" in failed.stderr
+        assert quick.status()["weight"] == {"intended": 0, "live": None}
+    quick.cutover("run")
+    assert 0 < quick.share_of_new(20) < 100
+
+
+@pytest.mark.parametrize(
+    ("binary", "says"),
+    [(None, "no nginx at"), ("exit 3", "failed with status 3"), ("kill -9 $$", "failed with status -9")],
+    ids=["missing", "exits", "dies"],
+)
+def test_an_nginx_that_cannot_run_stops_before_traffic_moves(quick: Site, binary: str | None, says: str) -> None:
+    program = quick.folder / "nginx"
+    if binary is not None:
+        program.write_text(f"#!/bin/sh\n{binary}\n")
+        program.chmod(0o755)
+    quick.control = f"managed: {{binary: {program}}}"
+    quick.write_plan(PHASES)
+    failed = quick.cutover("run", expect=1)
+    assert says in failed.stderr
+    quick.control = "managed: {}"
+    quick.write_plan(PHASES)
+    quick.cutover("run")
+
+
+def test_an_nginx_that_was_killed_comes_back_at_old(quick: Site) -> None:
+    at_50(quick)
+    pid = int((quick.state / "nginx/nginx.pid").read_text())
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for process in (pid, *map(int, children)):
+        os.kill(process, signal.SIGKILL)
+    wait_until(lambda: quick.status()["weight"]["live"] is None)
+    quick.cutover("rollback")
+    assert quick.share_of_new(10) == 0
+
+
+def test_a_state_folder_that_is_gone_leaves_nginx_to_be_found_and_brought_back(quick: Site) -> None:
+    at_50(quick)
+    pid = int((quick.state / "nginx/nginx.pid").read_text())
+    shutil.rmtree(quick.state)
+    quick.cutover("rollback")
+    assert quick.share_of_new(10) == 0
+    assert quick.status()["weight"] == {"intended": 0, "live": 0}
+    quick.cutover("run")
+    assert 0 < quick.share_of_new(20) < 100
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def test_on_a_full_disk_a_shift_fails_where_it_was_and_a_rollback_works(quick: Site) -> None:
+    with small_disk(quick.state):
+        at_50(quick)
+        filler = fill(quick.state)
+        assert "full" in quick.cutover("shift", "--weight", "80", expect=1).stderr
+        assert quick.status()["weight"]["live"] == 50
+        quick.cutover("rollback")
+        assert quick.share_of_new(10) == 0
+        filler.unlink()
+        quick.cutover("run")
+        assert 0 < quick.share_of_new(20) < 100
+        quick.stop()
