@@ -115,7 +115,9 @@ class Observer:
         else:
             batches.append(batch)
         while batches[0].end < batch.end - self._window:
-            self._before.merge(batches.pop(0).seen)
+            gone = batches.pop(0)
+            self._before.merge(gone.seen)
+            batches[0].begin = gone.begin
 
     def _keep(self, batches: list[Batch]) -> None:
         """Place them in time by the proxy's own clock, the newest line being now: clocks need not agree."""

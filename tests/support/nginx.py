@@ -43,6 +43,7 @@ class Backend:
         self.name = name
         self.how = "ok"
         self.status = 200
+        self.delay_s = 0.0
         self.seen: Counter[str] = Counter()
         self.head = ""
         self.body = b""
@@ -92,6 +93,7 @@ class Backend:
             while data := await reader.read(1024):
                 writer.write(data)
             return False
+        await asyncio.sleep(self.delay_s)
         body = b"" if head.startswith("HEAD") else self.name.encode()
         writer.write(b"HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n%s" % (self.status, len(self.name), body))
         await writer.drain()
