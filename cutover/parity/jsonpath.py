@@ -20,7 +20,8 @@ from pydantic_core import PydanticCustomError, core_schema
 # Documents whose member names are ids would let the automaton grow with the data.
 MAX_CACHED_NAMES = 4096
 
-_PLAIN_NAME = r"[A-Za-z_@$\u0080-\U0010ffff][\w@$-]*"
+# Not as one range up to U+10FFFF: compiling that takes longer than importing the rest of this package.
+_PLAIN_NAME = r"(?:[A-Za-z_@$]|[^\x00-\x7f])[\w@$-]*"
 _TOKEN = re.compile(
     rf"""(?P<deep>\.\.)(?P<deep_name>{_PLAIN_NAME})
     | \.(?P<name>{_PLAIN_NAME})

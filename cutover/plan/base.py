@@ -19,7 +19,8 @@ T = TypeVar("T")
 class PlanModel(BaseModel):
     """A mapping of the plan. Unknown keys are mistakes, with a suggestion where a word is close."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    # Built when it is first used: most commands use few of the steps that there are.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod
