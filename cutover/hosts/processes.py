@@ -13,6 +13,8 @@ from cutover.hosts.base import Workers
 from cutover.hosts.nginx_conf import worker_state
 
 PROC = Path("/proc")
+# In /proc/PID/stat, after the name: when the process started, in ticks since the machine did.
+_START_FIELD = 19
 _SEARCH_OTHER, _SEARCH_GROUP, _SEARCH_OWNER = 0o001, 0o010, 0o100
 
 
@@ -74,6 +76,15 @@ def children(parent: int) -> list[int]:
         return [int(pid) for pid in (PROC / str(parent) / "task" / str(parent) / "children").read_text().split()]
     except FileNotFoundError:
         return [pid for pid in _all_pids() if _parent(pid) == parent]
+
+
+def age_s(pid: int) -> float:
+    """How long a process has been there, in seconds; endless for one that is gone."""
+    try:
+        ticks = int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[_START_FIELD])
+    except OSError:
+        return float("inf")
+    return float((PROC / "uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def unreachable_folder(pid: int, folder: Path) -> Path | None:

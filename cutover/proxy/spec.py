@@ -91,14 +91,14 @@ class ProxySpec(PlanModel):
     def status_listen(self) -> str | None:
         """What the proxy listens on for the status alone; None where the own server answers it.
 
-        Without an address of the plan's, it is one of 127.0.0.0/8 that this name alone leads to: a unix socket would
-        stay behind a killed nginx and keep it from starting again.
+        Without an address of the plan's, it is one of 127.0.0.0/8 that only this plan with this file leads to: a unix
+        socket would stay behind a killed nginx and keep it from starting again.
         """
         if self.proxy.status is not None:
             return self.proxy.status.listen
         if self.proxy.server is not None:
             return None
-        digest = hashlib.sha256(self.name.encode()).digest()
+        digest = hashlib.sha256(f"{self.name} {self.proxy.config}".encode()).digest()
         return f"127.{digest[0] % 254 + 1}.{digest[1]}.{digest[2] % 254 + 1}:{STATUS_PORT}"
 
     @property

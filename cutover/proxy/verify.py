@@ -20,7 +20,9 @@ VERIFY_TIMEOUT_S = 10.0
 INTERRUPTED_TIMEOUT_S = 2.0
 LINK_TIMEOUT_S = 3.0
 DRAIN_TIMEOUT_S = KEEPALIVE_MIN_TIMEOUT_S + 1.0
-# nginx's master lets the earlier workers accept for another 100 ms.
+# nginx's master starts the workers of a reload, then lets the earlier ones accept for another 100 ms.
+RELOAD_S = 0.15
+CALM_TIMEOUT_S = 1.0
 SETTLED_S = 0.4
 POLL_S = 0.002
 POLL_WORKERS_S = 0.02
@@ -40,6 +42,12 @@ class Before:
 
 
 async def before(host: Host) -> Before:
+    """Taken when no other reload is under way, as far as can be told: its workers would pass for those of ours."""
+    deadline = time.monotonic() + CALM_TIMEOUT_S
+    while isinstance(host, LocalHost) and time.monotonic() < deadline:
+        if all(processes.age_s(worker) > RELOAD_S for worker in (await host.workers()).active):
+            break
+        await asyncio.sleep(POLL_WORKERS_S)
     return Before((await host.workers()).active, await host.log_mark())
 
 

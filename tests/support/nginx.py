@@ -337,10 +337,13 @@ class SomebodysNginx:
                 [self.binary, "-p", str(self.folder), "-c", str(self.conf)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=LIMIT_S, check=True,
             )  # fmt: skip
-        _wait_until(lambda: self.pid_file.exists() and self.pid_file.read_text().strip() != "")
+        _wait_until(lambda: _title(self._pid()).startswith(b"nginx: master process"))
+
+    def _pid(self) -> str:
+        return self.pid_file.read_text().strip() if self.pid_file.exists() else ""
 
     async def stop(self) -> None:
-        if self.pid_file.exists() and (pid := self.pid_file.read_text().strip()):
+        if pid := self._pid():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGTERM)
                 await asyncio.to_thread(_wait_until, lambda: not _title(pid))
