@@ -15,11 +15,8 @@ from typing import Any, TypeVar
 MASK = "***"
 MIN_SECRET_LENGTH = 6
 
+_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _ALSO = {
-    "&": ("&amp;",),
-    "<": ("&lt;",),
-    ">": ("&gt;",),
-    '"': ("&quot;",),
     " ": (r"\+",),
     "\n": (r"\\{1,8}n", r"\r?\n[ \t]{0,80}"),
     "\b": (r"\\{1,8}b",),
@@ -109,7 +106,10 @@ def _spelled(part: str) -> str:
     units = part.encode("utf-16-be", errors="surrogatepass")
     unicode = "".join(rf"\\{{1,8}}u{_hex(units[i : i + 2])}" for i in range(0, len(units), 2))
     unicode += rf"|\\{{1,8}}U{_any_case(f'{ord(part):08x}')}"
-    html = f"&#(?:{ord(part)}|[xX]0{{0,4}}{_any_case(f'{ord(part):x}')});"
+    html = f"#(?:{ord(part)}|[xX]0{{0,4}}{_any_case(f'{ord(part):x}')})"
+    if part in _ENTITIES:
+        html += f"|{_ENTITIES[part]}"
+    html = rf"\\{{0,8}}&(?:amp;){{0,4}}(?:{html});"
     spellings = [_percent(part), unicode, html, rf"\\{{0,8}}{re.escape(part)}"]
     if ord(part) <= 0xFF:  # noqa: PLR2004 - the last that \xNN can say
         spellings.append(rf"\\{{1,8}}x{_any_case(f'{ord(part):02x}')}")

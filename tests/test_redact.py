@@ -43,6 +43,8 @@ def spellings(secret: str) -> list[str]:
         json.dumps(json.dumps(secret))[3:-3],
         repr(secret)[1:-1],
         html.escape(secret),
+        html.escape(html.escape(secret)),
+        html.escape(json.dumps(secret)[1:-1]),
         base64.b64encode(secret.encode()).decode(),
         base64.urlsafe_b64encode(secret.encode()).decode(),
     ]

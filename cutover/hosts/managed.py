@@ -26,6 +26,7 @@ QUIT_TIMEOUT_S = 5.0
 TERM_TIMEOUT_S = 5.0
 POLL_S = 0.01
 _START_LOG_CHARS = 2000
+_MADE_BY_NGINX = ("access.log", "error.log", "nginx.pid", "start.log")
 
 
 class ManagedHost(LocalHost):
@@ -69,6 +70,10 @@ class ManagedHost(LocalHost):
         try:
             (self.folder / "temp").mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.chmod(0o700)
+            for name in _MADE_BY_NGINX:
+                # nginx would open them to all; what is there it leaves as it is.
+                if not (self.folder / name).exists():
+                    (self.folder / name).touch(mode=0o600)
             conf, main = Path(self.conf), self._main()
             if not conf.is_file() or conf.read_text() != main:
                 durable.write(conf, main)
@@ -89,8 +94,7 @@ class ManagedHost(LocalHost):
 
     def _spawn(self) -> str:
         """Let nginx make itself a daemon; it gets no descriptor, no folder and no environment of ours."""
-        log = self.folder / "start.log"
-        with log.open("w+", encoding="utf-8", errors="replace") as output:
+        with (self.folder / "start.log").open("w+", encoding="utf-8", errors="replace") as output:
             try:
                 code = subprocess.run(
                     [self.found_binary(), "-p", str(self.folder), "-c", self.conf],

@@ -60,7 +60,9 @@ def _check_url(value: str) -> str:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise mistake(f"{value!r} is not a URL: {error}") from None
+        # What is taken for a port may be half a password.
+        why = "write / ? # and @ of a password as %2F %3F %23 and %40" if "@" in value else str(error)
+        raise mistake(f"{value!r} is not a URL: {why}") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise mistake(f"{value!r} is not a URL of the form http://host:port")
     if parts.query or parts.fragment:

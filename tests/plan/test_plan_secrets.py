@@ -168,6 +168,15 @@ def test_a_mistake_does_not_show_the_beginning_of_a_long_secret(mistakes: Mistak
     assert "s3cr3t" not in "\n".join(told)
 
 
+@pytest.mark.parametrize("password", ["half/of+it", "half?of+it", "half#of+it"])
+def test_a_url_torn_apart_by_its_password_is_told_without_it(password: str, mistakes: Mistakes, head: str) -> None:
+    text = head.replace("http://127.0.0.1:8080", "http://me:${PASSWORD}@127.0.0.1:8080") + "phases: {}\n"
+    told = mistakes(text, {"PASSWORD": password})[0]
+    assert "half" not in told
+    assert "of+it" not in told
+    assert "%2F" in told
+
+
 def test_a_value_under_secrets_is_not_repeated(mistakes: Mistakes, head: str) -> None:
     told = mistakes(head + 'secrets: ["s3cr3t value"]\nphases: {}\n')
     assert told == ["10:11: secrets[0]: this is not the name of a variable, as in DB_PASSWORD"]
