@@ -93,6 +93,8 @@ async def work_on_wreck(options: Options, command: str, work: Work) -> Session:
     a plan that no longer loads, a journal that is lost, a disk that is full.
     """
     name = named(options, wreck=True)
+    if not _anything_left(options, name):
+        options.load()
     problems: list[str] = []
     journal, folder, lock = _what_is_left(options, name, command, problems)
     try:
@@ -117,6 +119,12 @@ async def work_on_wreck(options: Options, command: str, work: Work) -> Session:
     finally:
         if lock is not None:
             lock.release()
+
+
+def _anything_left(options: Options, name: str) -> bool:
+    """Whether there was ever a run to go by: else a mistake in the plan is told before anything is made."""
+    location = locate(options.store, name)
+    return location.file.exists() or emergency.written(location.folder)
 
 
 def _what_is_left(

@@ -1,7 +1,7 @@
-"""Runs the command line with a defect in it: ``defective.py check|check,rollback ARGS...``.
+"""Runs the command line with a defect in it: ``defective.py check|check,rollback|change ARGS...``.
 
 ``check``: every http check of ``/defect`` fails with an exception that nobody foresaw, whose text has the headers sent.
-``rollback``: so does, from then on, every change of the proxy.
+``rollback``: so does, from then on, every change of the proxy. ``change``: from the beginning.
 """
 
 from __future__ import annotations
@@ -30,5 +30,7 @@ async def broken_run(self: Http, ctx: Any) -> Any:
     raise RuntimeError(f"nobody foresaw {ctx.target(self.backend).headers}")
 
 
+if "change" in defects:
+    NginxProxy.change = broken_change  # type: ignore[method-assign]
 Http.run = broken_run  # type: ignore[method-assign]
 main()
