@@ -124,7 +124,7 @@ def test_an_installed_cutover_writes_checks_and_renders_a_plan(elsewhere: Path, 
     assert "no mistakes" in run(cutover, "check", cwd=elsewhere)
     rendered = run(cutover, "render", "--weight", "10", cwd=elsewhere)
     assert "# weight: 10\n" in rendered
-    assert "server 127.0.0.1:8000 weight=9 " in rendered
+    assert "server 127.0.0.1:8000 weight=90 " in rendered
 
 
 def test_an_installed_cutover_has_every_shipped_plan(elsewhere: Path, bin_folder: Path) -> None:

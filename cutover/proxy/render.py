@@ -120,9 +120,8 @@ def read_header(text: str | None) -> Header | None:
 
 def weights(old: list[str], new: list[str], weight: int) -> tuple[int, int]:
     """The weight of each old and of each new server, so that the sides share as asked whatever their numbers."""
-    each_old, each_new = (FULL - weight) * len(new), weight * len(old)
-    divisor = gcd(each_old, each_new) or 1
-    return each_old // divisor, each_new // divisor
+    common = gcd(len(old), len(new)) or 1
+    return (FULL - weight) * len(new) // common, weight * len(old) // common
 
 
 def _values(spec: ProxySpec, weight: int, facts: Facts, mode: Mode) -> dict[str, Any]:
