@@ -14,5 +14,9 @@ def main() -> None:
     from cutover.cli.app import app  # noqa: PLC0415 - the handler must stand before anything can fail
     from cutover.cli.handler import handled  # noqa: PLC0415
 
-    with handled():
-        app(prog_name="cutover")
+    try:
+        with handled():
+            app(prog_name="cutover")
+    finally:
+        # The interpreter looks for garbage once more when it ends: the operating system takes it all anyway.
+        gc.freeze()
