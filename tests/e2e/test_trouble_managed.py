@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -77,13 +78,28 @@ def test_a_state_folder_that_is_gone_leaves_nginx_to_be_found_and_brought_back(q
 
 def test_on_a_full_disk_a_shift_fails_where_it_was_and_a_rollback_works(quick: Site) -> None:
     with small_disk(quick.state):
-        at_50(quick)
+        quick.write_plan(f"{PHASES}rollback:\n  - command: {{run: [touch, restored]}}\n")
+        quick.cutover("shift", "--weight", "50")
         filler = fill(quick.state)
         assert "full" in quick.cutover("shift", "--weight", "80", expect=1).stderr
         assert quick.status()["weight"]["live"] == 50
         quick.cutover("rollback")
         assert quick.share_of_new(10) == 0
+        assert (quick.folder / "restored").exists()
         filler.unlink()
         quick.cutover("run")
         assert 0 < quick.share_of_new(20) < 100
         quick.stop()
+
+
+def test_an_old_that_never_answers_is_given_up_soon(quick: Site) -> None:
+    quick.write_plan(f"preflight:\n  - http: {{backend: old, path: /health}}\n{PHASES}")
+    quick.cutover("shift", "--weight", "50")
+    quick.old.delay_s = 20
+    started = time.monotonic()
+    assert "old does not answer" in quick.cutover("rollback", expect=5).stderr
+    assert time.monotonic() - started < 10
+    assert quick.status()["weight"] == {"intended": 50, "live": 50}
+    quick.old.delay_s = 0
+    quick.cutover("rollback")
+    assert quick.share_of_new(10) == 0

@@ -24,7 +24,7 @@ from tests.support.nginx import SomebodysNginx
 from tests.support.site import Backend, Site, free_port
 
 DISK = "size=640k,nr_inodes=200"
-REQUESTS = 24
+REQUESTS = 12
 LIMIT_S = 15.0
 # Fails once `go` is there: what a test does in between, the run meets when it has to go back.
 FAILING = """\
