@@ -111,7 +111,7 @@ def _shown(cell: Cell) -> str:
         return "-"
     if isinstance(cell, float):
         digits = 0 if abs(cell) >= 1000 else 1 if abs(cell) >= 100 else 2 if abs(cell) >= 0.1 else 3
-        return f"{cell:,.{digits}f}" if cell != int(cell) or abs(cell) < 1 else f"{cell:,.0f}"
+        return f"{cell:,.{digits}f}" if cell != int(cell) else f"{cell:,.0f}"
     return f"{cell:,}" if isinstance(cell, int) else cell
 
 
