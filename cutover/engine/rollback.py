@@ -126,7 +126,8 @@ def _by_hand(session: Session, error: CutoverError) -> str | None:
     if isinstance(error, UnsafeError):
         return error.hint
     commands = by_hand.commands(session.proxy.spec, 0, session.proxy.config)
-    return "\n".join([*filter(None, [error.hint]), "then run `cutover rollback` again; or by hand:", *commands])
+    again = "run `cutover rollback` again, or by hand:"
+    return "\n".join([f"{error.hint}; then {again}" if error.hint else again, *commands])
 
 
 async def _rollback_phase(session: Session) -> list[str]:
