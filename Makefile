@@ -9,7 +9,7 @@ demo: $(VENV)/demo.stamp ## the whole job on this machine; ARGS="--fault NAME" b
 	$(BIN)/cutover demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## ARGS="-k docker" picks tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 test-environment: $(VENV)/dev.stamp
 

@@ -20,7 +20,7 @@ from cutover.plan.thresholds import Verdict
 from cutover.traffic.observer import Observer
 
 TIMEOUT_S = 5.0
-LONG_LOAD = "concurrency: 50\n        for: 4s"
+LONG_LOAD = "concurrency: 50\n        for: 2s"
 
 _NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -102,7 +102,7 @@ def demo_plan(tmp_path: Path) -> DemoPlan:
         port = int(proxy.rpartition(":")[2])
         text = plan_text(old=backends.old.url, new=backends.new.url, proxy_port=port)
         assert text.count(LONG_LOAD) == 1
-        (tmp_path / "plan.yml").write_text(text.replace(LONG_LOAD, LONG_LOAD.replace("4s", "1s")))
+        (tmp_path / "plan.yml").write_text(text.replace(LONG_LOAD, LONG_LOAD.replace("2s", "1s")))
         return load_plan(tmp_path / "plan.yml", STEP_TYPES, backends.environment).plan
 
     return load
