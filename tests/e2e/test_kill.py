@@ -6,18 +6,14 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from tests.support.forks import Forks
 from tests.support.site import Site, Traffic
 
-ZYGOTE = Path(__file__).parent.parent / "support" / "zygote.py"
-ROOT = Path(__file__).parent.parent.parent
 PHASES = """\
 shift:
   - shift: {through: [10, 50]}
@@ -30,31 +26,23 @@ cleanup: []
 MOST_EVENTS = 60
 
 
-class Forks:
-    """Commands as forks of a process that has imported everything already."""
+class Operator:
+    """Somebody at the keyboard of a site, whose commands can be made to die."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._zygote = subprocess.Popen(
-            [sys.executable, str(ZYGOTE)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        )  # fmt: skip
+        self._forks = Forks()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._zygote.communicate(timeout=10)
+        self._forks.stop()
 
     def run(self, *args: str, kill: tuple[str, int] | None = None) -> tuple[int, str]:
         """The exit code, negative for a signal, and what was said."""
-        order = {"args": args, "cwd": str(self.site.folder), "env": self.site.env(), "kill": kill}
-        assert self._zygote.stdin is not None
-        assert self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(order) + "\n")
-        self._zygote.stdin.flush()
-        answer = json.loads(self._zygote.stdout.readline())
-        return answer["code"], answer["out"] + answer["err"]
+        done = self._forks.run(args, self.site.folder, self.site.env(), kill)
+        return done.returncode, done.stdout + done.stderr
 
     def status(self) -> dict[str, Any]:
         code, said = self.run("status", "--json")
@@ -89,22 +77,22 @@ def test_after_a_kill_at_any_event_the_run_goes_on_to_its_end(site: Site, by: st
     site.cutover("proxy", "start")
     boundaries = 0
     earlier = site.status()["run"]
-    with Forks(site) as forks, Traffic(site.port, clients=2) as traffic:
+    with Operator(site) as operator, Traffic(site.port, clients=2) as traffic:
         for nth in range(1, MOST_EVENTS):
             (site.folder / "ran").unlink(missing_ok=True)
-            if not forks.dies(when, nth):
+            if not operator.dies(when, nth):
                 break
             boundaries += 1
-            found = forks.status()
+            found = operator.status()
             assert found["state"] in {"interrupted", "done"} or found["run"] == earlier, found
             assert found["weight"]["live"] is not None
-            forks.go_on()
-            found = forks.status()
+            operator.go_on()
+            found = operator.status()
             assert found["state"] == "done"
             assert found["weight"] == {"intended": 100, "live": 100}
             assert (site.folder / "ran").read_text() == "ran\n"
             earlier = found["run"]
-            forks.succeed("rollback")
+            operator.succeed("rollback")
     assert 20 < boundaries < MOST_EVENTS - 1
     assert traffic.failed == []
 
@@ -113,12 +101,12 @@ def test_after_a_kill_at_any_event_the_run_goes_on_to_its_end(site: Site, by: st
 def test_after_a_kill_at_any_event_a_rollback_returns_everybody(site: Site) -> None:
     site.write_plan(PHASES)
     site.cutover("proxy", "start")
-    with Forks(site) as forks, Traffic(site.port, clients=2) as traffic:
+    with Operator(site) as operator, Traffic(site.port, clients=2) as traffic:
         for nth in range(1, MOST_EVENTS):
-            if not forks.dies("after", nth):
+            if not operator.dies("after", nth):
                 break
-            forks.succeed("rollback")
-            found = forks.status()
+            operator.succeed("rollback")
+            found = operator.status()
             assert found["weight"] == {"intended": 0, "live": 0}
             assert found["state"] == "rolled_back"
     assert traffic.failed == []
@@ -129,15 +117,15 @@ def test_after_a_kill_at_a_random_instant_the_run_goes_on(site: Site) -> None:
     site.write_plan(PHASES)
     site.cutover("proxy", "start")
     chance = random.Random(20)  # noqa: S311 - instants, not secrets
-    with Forks(site) as forks, Traffic(site.port, clients=2) as traffic:
+    with Operator(site) as operator, Traffic(site.port, clients=2) as traffic:
         for _ in range(8):
             (site.folder / "ran").unlink(missing_ok=True)
             process = site.start("run")
             time.sleep(chance.uniform(0.3, 1.3))
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
-            if forks.status()["state"] != "done":
-                forks.go_on()
-            assert forks.status()["weight"] == {"intended": 100, "live": 100}
-            forks.succeed("rollback")
+            if operator.status()["state"] != "done":
+                operator.go_on()
+            assert operator.status()["weight"] == {"intended": 100, "live": 100}
+            operator.succeed("rollback")
     assert traffic.failed == []

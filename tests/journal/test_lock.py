@@ -57,7 +57,7 @@ def process(code: str, *arguments: str, prefix: tuple[str, ...] = ()) -> Iterato
 
 
 async def until(met: Callable[[], bool]) -> None:
-    while not met():  # noqa: ASYNC110 - what a thread has stored gives no event
+    while not met():
         await asyncio.sleep(0.005)
 
 

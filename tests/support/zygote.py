@@ -1,8 +1,9 @@
 """Runs the command line many times without starting Python as often: a process that has imported it all, and forks.
 
-Reads one JSON line a command from standard input: ``{"args", "cwd", "env", "kill": [when, nth] | null}``. The child is
-a process of its own, as real as any, and kills itself with SIGKILL at the nth event: ``before`` it is in the journal, or
-``after`` it is durable and before anything else is done. Answers ``{"code", "out", "err"}``, a negative code for a signal.
+Reads one JSON line a command from standard input: ``{"args", "cwd", "env", "kill": [when, nth] | null}``. The child
+is a process of its own, as real as any, and kills itself with SIGKILL at the nth event: ``before`` it is in the
+journal, or ``after`` it is durable and before anything else is done. Answers ``{"code", "out", "err"}``, a negative
+code for a signal.
 """
 
 from __future__ import annotations
