@@ -90,7 +90,7 @@ def markdown(data: dict[str, Any]) -> str:
 def grid(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """A Markdown table, aligned for those who read it as it is."""
     texts = [list(columns), *([_shown(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in texts) for column in range(len(columns))]
+    widths = [max(2, *(len(row[column]) for row in texts)) for column in range(len(columns))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = [_line(texts[0], widths), "| " + " | ".join(rule) + " |", *(_line(row, widths) for row in texts[1:])]
     return "\n".join(lines)

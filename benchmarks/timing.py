@@ -23,6 +23,10 @@ class Series:
         """The median of the rounds' ratios."""
         return median(a / b for a, b in zip(self.seconds[name], self.seconds[reference], strict=True))
 
+    def beyond(self, name: str, reference: str) -> float:
+        """Seconds more than the reference, the median of the rounds'."""
+        return median(a - b for a, b in zip(self.seconds[name], self.seconds[reference], strict=True))
+
     @property
     def rounds(self) -> int:
         return len(next(iter(self.seconds.values())))
