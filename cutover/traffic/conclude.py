@@ -59,7 +59,7 @@ def conclude(question: Question, seen: Seen) -> Conclusion:
     ground = _ground(question, seen, ALL)
     return Conclusion(
         verdict,
-        "; ".join([_described(question, ground), *_broken(judged), *_remarks(seen, ground)]),
+        "; ".join([_described(question, ground), *_broken(judged), *_remarks(question, seen, ground)]),
         _all_figures(ground),
         _details(question, seen, judged),
     )
@@ -118,13 +118,15 @@ def _broken(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
     return list(told)
 
 
-def _remarks(seen: Seen, ground: Ground) -> list[str]:
+def _remarks(question: Question, seen: Seen, ground: Ground) -> list[str]:
     remarks = []
     if ground.new.hidden:
         remarks.append(f"{ground.new.hidden:,} of its failures were hidden from clients by a retry")
     if seen.elsewhere and not ground.new.requests:
         address, _ = seen.elsewhere.most_common(1)[0]
         remarks.append(f"{seen.elsewhere.total():,} tries went to servers of neither backend, as {address}")
+    if seen.buckets and question.weight and not ground.new.requests:
+        remarks.append(f"the clients seen fall into {len(seen.buckets)} of 100 buckets, all of them on old")
     if seen.unreadable:
         all_of_it = "all " if seen.unreadable == seen.lines else ""
         remarks.append(f"{all_of_it}{seen.unreadable:,} of the log's lines could not be read")

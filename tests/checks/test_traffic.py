@@ -231,6 +231,14 @@ async def test_by_client_the_share_is_that_of_clients(following: Any, new_bench:
     assert 15 <= result.figures["share"] <= 45
 
 
+async def test_clients_that_look_all_the_same_are_said_to(following: Any, new_bench: Bench) -> None:
+    made = await following(1, split={"by": "client", "key": "$request_method"})
+    await made.ask(30)
+    result = await made.judge(thresholds=["errors == 0%"])
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.summary.endswith("; the clients seen fall into 1 of 100 buckets, all of them on old")
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
