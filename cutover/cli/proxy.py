@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import typer
 
 from cutover.cli.options import Cli, common
+from cutover.errors import UsageError
 
 app = typer.Typer(help="The managed nginx: it outlives the command that started it.", no_args_is_help=True)
 
@@ -28,7 +30,11 @@ def stop(cli: Cli) -> None:
     from cutover.engine.managed import stop  # noqa: PLC0415 - start-up time
 
     question = "clients will be refused until it is started again. Stop the managed nginx?"
-    stopped = asyncio.run(stop(cli.options(), lambda: cli.ask(question)))
+    # Where a person can answer, before the lock is taken and signals are heard by a loop that would be waiting.
+    sure = sys.stdin.isatty() and cli.ask(question)
+    if sys.stdin.isatty() and not sure:
+        raise UsageError("nginx was left running")
+    stopped = asyncio.run(stop(cli.options(), lambda: sure or cli.ask(question)))
     cli.show({"stopped": stopped}, "nginx is stopped" if stopped else "nginx was not running")
 
 

@@ -14,9 +14,10 @@ from cutover.engine.overview import status
 from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phases
 from cutover.engine.rollback import roll_back
 from cutover.engine.session import Session
-from cutover.engine.shifting import shift_to
+from cutover.engine.shifting import shift_to, weight_for_sure
 from cutover.engine.steps import early_gates, go_back
 from cutover.errors import CheckFailedError, UsageError, WaitingError
+from cutover.journal import exclusive
 from cutover.plan.step import Gate, Step
 from cutover.plan.thresholds import Verdict
 from cutover.proxy import emergency
@@ -62,7 +63,7 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
     async def work(session: Session) -> None:
         _refuse_while_waiting(session)
         await open_or_continue(session, [])
-        if weight <= session.state.weight:
+        if weight <= await weight_for_sure(session):
             await shift_to(session, weight)
             return
         step = gating_step(session, weight)
@@ -77,7 +78,7 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
             # Without a hold there is no traffic to judge yet: the next change by hand does.
             await ctx.hold(hold_s, gates if hold_s else early_gates(gates), every)
         except StepFailedError as failure:
-            await _failed_shift(session, failure)
+            await _failed_shift(session, failure, step)
         except asyncio.CancelledError:
             await go_back(session, base)
             raise
@@ -100,8 +101,11 @@ async def _judge_so_far(session: Session, ctx: StepContext, gates: list[Gate]) -
         ) from failure
 
 
-async def _failed_shift(session: Session, failure: StepFailedError) -> None:
-    consequence = failure.on_fail or ("rollback" if session.state.moved else "stop")
+async def _failed_shift(session: Session, failure: StepFailedError, step: Step | None) -> None:
+    usual = "rollback" if session.state.moved else "stop"
+    consequence = failure.on_fail or (step.on_fail if step is not None else None) or usual
+    if consequence == "continue":
+        return
     if consequence == "pause":
         session.emit(e.RunPaused("shift", 0, failure.message))
         raise WaitingError(f"paused: {failure.message}", "`cutover resume`, or `cutover rollback`") from failure
@@ -150,9 +154,11 @@ async def abort(options: Options, *, reason: str, ask: Ask) -> Session:
     async def work(session: Session) -> None:
         if not session.state.open:
             raise UsageError("there is no open run to abort")
-        live = await session.proxy.live()
-        weight = session.state.weight if live.weight is None else live.weight
-        session.emit(e.RunEnded("aborted", weight, reason=reason))
+        # Whoever is in the middle of a change is through with it then: what is told is what stays.
+        async with exclusive(session.folder, required=False):
+            live = await session.proxy.live()
+            weight = session.state.weight if live.weight is None else live.weight
+            session.emit(e.RunEnded("aborted", weight, reason=reason))
 
     return await work_on_wreck(options, "abort", work)
 
@@ -189,6 +195,11 @@ async def resume(options: Options, *, by: str, skip: bool) -> Session:
 async def open_or_continue(session: Session, scope: list[str], *, reopen: bool = False) -> None:
     """The open run, or a new one; the proxy up, with what a rollback needs written down."""
     state = session.state
+    if state.open and state.rolling_back:
+        raise CheckFailedError(
+            f"a rollback was cut short ({state.rolling_back}); traffic stays at weight {state.weight}",
+            "`cutover rollback` finishes it",
+        )
     fresh = not (state.open or (reopen and state.outcome == "done"))
     if fresh:
         follows = state.outcome == "done" and set(state.new_servers) == set(session.plan.backends.old.servers)

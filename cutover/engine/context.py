@@ -14,7 +14,6 @@ from cutover.engine import gates as engine_gates
 from cutover.engine import observing
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
-from cutover.engine.state import step_id
 from cutover.errors import CutoverError, WaitingError
 from cutover.plan.model import Plan
 from cutover.plan.step import Gate
@@ -68,7 +67,7 @@ class StepContext:
         await asyncio.sleep(seconds)
 
     async def approve(self, message: str) -> None:
-        if step_id(self.phase, self.index) in self.session.state.approved:
+        if f"{self.phase}/{message}" in self.session.state.approved:
             return
         self.session.emit(e.ApprovalRequested(self.phase, self.index, message))
         raise WaitingError(f"waiting for approval: {message}", "`cutover approve`, then `cutover resume`")

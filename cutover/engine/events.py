@@ -246,7 +246,7 @@ class RunPaused(Event):
 
 @dataclass(frozen=True)
 class RunResumed(Event):
-    """``skipped``: ``phase/index/key`` of the action that a person said was done."""
+    """``skipped``: ``phase/key`` of the action that a person said was done."""
 
     by: str
     skipped: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cutover.engine import events as e
 from cutover.engine.commands import open_or_continue
 from cutover.engine.opening import Options, work_on
 from cutover.engine.session import Session
@@ -24,8 +25,10 @@ async def ready(options: Options, *, required: Callable[[Session], None] | None 
     async def work(session: Session) -> None:
         if required is not None:
             required(session)
-        if session.state.run and not session.state.open:
-            await session.proxy.ensure(session.guard)
+        if session.state.run:
+            live = await session.proxy.ensure(session.guard)
+            if session.state.pending is not None:
+                session.emit(e.ProxyReady(live.weight, live.revision))
         else:
             await open_or_continue(session, [])
         live = await session.proxy.live()

@@ -198,6 +198,8 @@ async def _attended(session: Session, lock: PlanLock | None) -> AsyncIterator[No
     except asyncio.CancelledError:
         if lost:
             raise lost[0] from None
+        if session.signum is not None:
+            raise session.interrupted(f"traffic is at weight {session.state.weight}") from None
         raise
 
 
@@ -260,9 +262,11 @@ async def _run(session: Session, work: Work, took_over: Holder | None, *, recove
         code, message = defect.exit_code, defect.message
         raise defect from error
     finally:
-        if session.state.run and (code or session.state.outcome is not None):
-            await session.keep_logs()
-        _end(session, code, message)
+        try:
+            if session.state.run and (code or session.state.outcome is not None):
+                await session.keep_logs()
+        finally:
+            _end(session, code, message)
 
 
 def _tell_taking_over(session: Session, took_over: Holder | None) -> None:

@@ -52,6 +52,8 @@ def condition(state: RunState, holder: Holder | None) -> str:
 
 def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | None:
     """The command that makes sense now."""
+    if state.open and now != "running" and (state.rolling_back or state.rollback_failed):
+        return "cutover rollback"
     if loaded is None:
         return "cutover check"
     if now == "idle" and state.run:
@@ -60,8 +62,6 @@ def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | 
         return "cutover approve" if state.asks_approval else "cutover resume"
     if now == "done":
         return None if state.settled else "cutover cleanup"
-    if now == "failed" and state.rolling_back:
-        return "cutover rollback"
     return "cutover status --watch" if now in {"running", "holding"} else "cutover run"
 
 

@@ -18,7 +18,7 @@ async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Ch
 
     Toward new it needs a passed ``validate`` and a proxy that nobody else changed; toward old it is always allowed.
     """
-    if session.plan is not None and weight > session.state.weight:
+    if weight > await weight_for_sure(session):
         require_validated(session)
         await check_drift(session)
     elif not settle:
@@ -47,6 +47,12 @@ async def shift_to(session: Session, weight: int, *, settle: bool = False) -> Ch
         )
     )
     return changed
+
+
+async def weight_for_sure(session: Session) -> int:
+    """The lower of what the journal intends and what the proxy says: what goes beyond it goes toward new."""
+    live = await session.proxy.live()
+    return session.state.weight if live.weight is None else min(session.state.weight, live.weight)
 
 
 async def keep_live_config(session: Session, weight: int) -> None:
@@ -102,7 +108,11 @@ async def check_drift(session: Session) -> None:
 
 
 async def _note_drift(session: Session) -> None:
-    message = await session.proxy.drift(session.expected)
+    """Toward old nothing is refused, but it is told."""
+    try:
+        message = await session.proxy.drift(session.expected)
+    except ProxyError as error:
+        message = f"what stands cannot be compared: {error.message}"
     if message is not None:
         session.emit(e.DriftFound(message))
 

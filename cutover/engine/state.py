@@ -11,7 +11,7 @@ from typing import Any
 from cutover.engine import events as e
 from cutover.journal.base import Recorded
 
-FOLD_VERSION = "2"
+FOLD_VERSION = "3"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RunState:
     done_steps: Mapping[str, str] = field(default_factory=dict)
     """``phase/index`` -> key of the step that passed in the phase's present attempt, or of one that runs only once."""
     once_started: str = ""
-    """``phase/index/key`` of an action that must not run twice, started and not known to have ended."""
+    """``phase/key`` of an action that must not run twice, started and not known to have ended."""
     phase: str | None = None
     step: int | None = None
     step_title: str | None = None
@@ -50,9 +50,13 @@ class RunState:
     pending: Mapping[str, Any] | None = None
     """A ``ShiftIntended`` without an outcome."""
     rolling_back: str = ""
+    """Why a rollback was begun whose end was never seen."""
+    rollback_failed: bool = False
     hold: Mapping[str, Any] | None = None
     waiting_for: str = ""
     asks_approval: bool = False
+    asked: str = ""
+    """What the last request for an approval said."""
     approved: tuple[str, ...] = ()
     command: str = ""
     pid: int = 0
@@ -74,7 +78,7 @@ class RunState:
     @property
     def approved_here(self) -> bool:
         """Whether the step under way has the approval that it waited for."""
-        return self.step is not None and step_id(self.phase or "", self.step) in self.approved
+        return self.status == "idle" and bool(self.approved) and self.approved[-1] == f"{self.phase}/{self.asked}"
 
     @property
     def moved(self) -> bool:
@@ -197,7 +201,7 @@ def _(event: e.PhaseFailed, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
-    once = f"{step_id(event.phase, event.index)}/{event.key}" if event.once else ""
+    once = f"{event.phase}/{event.key}" if event.once else ""
     return replace(
         state,
         status="running",
@@ -211,10 +215,10 @@ def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.StepPassed, state: RunState, recorded: Recorded) -> RunState:
-    key = f"once:{event.key}" if event.once else event.key
+    once = {f"{event.phase}/{event.key}": f"once:{event.key}"} if event.once else {}
     return replace(
         state,
-        done_steps={**state.done_steps, step_id(event.phase, event.index): key},
+        done_steps={**state.done_steps, step_id(event.phase, event.index): event.key, **once},
         once_started="",
         step_base=None,
         hold=None,
@@ -261,12 +265,12 @@ def _(event: e.DriftFound, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.ApprovalRequested, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, status="waiting", waiting_for=event.message, asks_approval=True)
+    return replace(state, status="waiting", waiting_for=event.message, asks_approval=True, asked=event.message)
 
 
 @_apply.register
 def _(event: e.Approved, state: RunState, recorded: Recorded) -> RunState:
-    where = step_id(state.phase or "", state.step or 0)
+    where = f"{state.phase}/{state.waiting_for}"
     return replace(
         state, status="idle", waiting_for="", asks_approval=False, last_error=None, approved=(*state.approved, where)
     )
@@ -304,7 +308,7 @@ def _(event: e.RunInterrupted, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.RollbackStarted, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, status="running", rolling_back=event.reason, hold=None)
+    return replace(state, status="running", rolling_back=event.reason, rollback_failed=False, hold=None)
 
 
 @_apply.register
@@ -314,7 +318,7 @@ def _(event: e.RolledBack, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.RollbackFailed, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, status="failed", last_error=event.reason)
+    return replace(state, status="failed", rolling_back="", rollback_failed=True, last_error=event.reason)
 
 
 @_apply.register
@@ -328,6 +332,7 @@ def _(event: e.RunEnded, state: RunState, recorded: Recorded) -> RunState:
         step=None,
         step_title=None,
         rolling_back="",
+        rollback_failed=False,
         waiting_for="",
         hold=None,
     )

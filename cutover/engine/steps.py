@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import signal
 import time
 from collections.abc import Sequence
 
@@ -17,9 +18,10 @@ from cutover.engine.gates import evaluate_all, measure
 from cutover.engine.session import Session
 from cutover.engine.shifting import recover, shift_to
 from cutover.engine.state import step_id
-from cutover.errors import EXIT_FAILED, CutoverError, WaitingError
+from cutover.errors import EXIT_FAILED, CutoverError, LockedError, UnsafeError, WaitingError
 from cutover.plan.step import Gate, Step
 from cutover.plan.units import format_duration
+from cutover.proxy import by_hand
 from cutover.redact import redact_data
 
 
@@ -28,11 +30,18 @@ def step_key(step: Step) -> str:
     return hashlib.sha256(json.dumps(redact_data(step.raw), sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
+def _once_key(session: Session, phase: str, index: int, step: Step) -> str:
+    """Of an action that must not run twice: it stays the same when other steps are put before it."""
+    key = step_key(step)
+    before = sum(step_key(other) == key for other in session.plan.phases[phase][:index])
+    return f"{key}#{before + 1}"
+
+
 async def run_step(session: Session, phase: str, index: int, step: Step) -> None:
     """Run one step to its end. Raises ``StepFailedError``, ``WaitingError`` or what else stops a run."""
     ctx = StepContext(session, phase, index)
-    key = step_key(step)
     once = isinstance(step.settings, Action) and step.settings.once
+    key = _once_key(session, phase, index, step) if once else step_key(step)
     if reason := _already_done(session, phase, index, key):
         session.emit(e.StepSkipped(phase, index, step.title, reason))
         return
@@ -69,15 +78,15 @@ async def run_step(session: Session, phase: str, index: int, step: Step) -> None
 
 
 def _already_done(session: Session, phase: str, index: int, key: str) -> str:
-    done = session.state.done_steps.get(step_id(phase, index), "")
-    if done == f"once:{key}":
+    if session.state.done_steps.get(f"{phase}/{key}") == f"once:{key}":
         return "done earlier in this run; it must not run twice"
+    done = session.state.done_steps.get(step_id(phase, index), "")
     return "passed before the interruption" if done == key else ""
 
 
 def _refuse_if_unclear(session: Session, phase: str, index: int, key: str, step: Step) -> None:
     """An action that must not run twice was under way when a process died: only a person knows what it did."""
-    if session.state.once_started != f"{step_id(phase, index)}/{key}":
+    if session.state.once_started != f"{phase}/{key}":
         return
     reason = f"{step.title!r} was started and its end was never seen: it may have run, wholly or in part"
     session.emit(e.RunPaused(phase, index, reason))
@@ -159,6 +168,16 @@ async def go_back(session: Session, base: int) -> None:
     """After a signal, to the weight from before. Who lost the lock changes nothing more."""
     if session.signum is None:
         return
-    await recover(session)
-    if session.state.weight != base:
-        await shift_to(session, base)
+    try:
+        await recover(session)
+        if session.state.weight != base:
+            await shift_to(session, base)
+    except (LockedError, UnsafeError):
+        raise
+    except CutoverError as error:
+        session.emit(e.RunInterrupted(signal.Signals(session.signum).name, session.state.weight))
+        raise UnsafeError(
+            f"interrupted, and traffic could not be brought back to weight {base}: {error.message}; "
+            f"it is at weight {session.state.weight}",
+            "\n".join(by_hand.commands(session.proxy.spec, base, session.proxy.config)),
+        ) from error

@@ -250,12 +250,12 @@ async def _carry_out(proxy: NginxProxy, move: Move) -> Applied:
         if not move.toward_old:
             move.interrupted.set()
         try:
-            await _finish(task)
+            await _see_through(task)
         except (CutoverError, verify.NotServedError) as error:
-            await _finish(_restore(proxy, move, str(error)))
+            await _see_through(_restore(proxy, move, str(error)))
         else:
             if not move.toward_old:
-                await _finish(_restore(proxy, move, "interrupted"))
+                await _see_through(_restore(proxy, move, "interrupted"))
         raise
     except (CutoverError, verify.NotServedError) as error:
         await _finish(_restore(proxy, move, str(error)))
@@ -371,18 +371,31 @@ async def _put_back(proxy: NginxProxy, move: Move) -> None:
 
 
 async def _finish(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """See it through, however often we are cancelled meanwhile: its waits have limits of their own."""
+    """See it through, and only then be cancelled, if we were meanwhile."""
+    task = work if isinstance(work, asyncio.Task) else asyncio.create_task(work)
+    cancelled = await _ended(task)
+    result = task.result()
+    if cancelled:
+        raise asyncio.CancelledError
+    return result
+
+
+async def _see_through(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
+    """As ``_finish``, for one who is being cancelled already and will say so."""
     task = work if isinstance(work, asyncio.Task) else asyncio.create_task(work)
     await _ended(task)
     return task.result()
 
 
-async def _ended(task: asyncio.Task[Any]) -> None:
+async def _ended(task: asyncio.Task[Any]) -> bool:
+    """Whether we were cancelled while it went to its end: its waits have limits of their own."""
+    cancelled = False
     while not task.done():
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            continue
+            cancelled = True
+    return cancelled
 
 
 def _stands(found: Found, wanted: Live) -> bool:

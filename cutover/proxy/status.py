@@ -45,9 +45,17 @@ async def _exchange(spec: ProxySpec) -> bytes:
             f"GET {spec.status_path} HTTP/1.1\r\nHost: {host}\r\n{PROBE_HEADER}: status\r\nConnection: close\r\n\r\n"
         )
         writer.write(request.encode())
-        return await reader.read(ANSWER_BYTES_MAX)
+        return await _to_its_end(reader)
     finally:
         writer.close()
+
+
+async def _to_its_end(reader: asyncio.StreamReader) -> bytes:
+    """Head and body may come apart; the connection is closed after them."""
+    answer = b""
+    while len(answer) < ANSWER_BYTES_MAX and (part := await reader.read(ANSWER_BYTES_MAX - len(answer))):
+        answer += part
+    return answer
 
 
 def _any_certificate() -> ssl.SSLContext:
