@@ -294,8 +294,7 @@ def _(event: e.RunPaused, state: RunState, recorded: Recorded) -> RunState:
 def _(event: e.RunResumed, state: RunState, recorded: Recorded) -> RunState:
     done = dict(state.done_steps)
     if event.skipped:
-        place, _, key = event.skipped.rpartition("/")
-        done[place] = f"once:{key}"
+        done[event.skipped] = f"once:{event.skipped.rpartition('/')[2]}"
     return replace(state, status="running", waiting_for="", asks_approval=False, once_started="", done_steps=done)
 
 
