@@ -78,7 +78,10 @@ class Cli:
             return True
         if not sys.stdin.isatty():
             raise UsageError(f"cannot ask without a terminal: {question}", "give --yes to answer yes")
-        return typer.confirm(question, err=True)
+        try:
+            return typer.confirm(question, err=True)
+        except typer.Abort:
+            return False
 
     def work(self, work: Coroutine[Any, Any, Session]) -> None:
         """Run a command that works on a run, showing what happens."""

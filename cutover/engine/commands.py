@@ -179,7 +179,7 @@ async def resume(options: Options, *, by: str, skip: bool) -> Session:
 
     async def work(session: Session) -> None:
         state = session.state
-        if not state.open or not (state.waiting or state.approved):
+        if not state.open or not (state.waiting or state.approved_here):
             raise UsageError("the run does not wait; nothing to resume", "`cutover run` goes on after an interruption")
         if state.asks_approval:
             raise WaitingError(f"still waiting for approval: {state.waiting_for}", "`cutover approve`")

@@ -137,9 +137,10 @@ async def finish(work: object) -> None:
 
 
 def end_if_done(session: Session) -> None:
-    """A run ends when all its phases have passed for this very plan."""
+    """A run ends with cleanup, or when all its phases have passed for this very plan."""
     plan_phases = session.plan.forward_phases
-    if session.state.open and all(session.state.passed_under(p, session.plan_hash) for p in plan_phases):
+    passed = [p for p in plan_phases if session.state.passed_under(p, session.plan_hash)]
+    if session.state.open and (passed == plan_phases or CLEANUP_PHASE in passed):
         settled = CLEANUP_PHASE in plan_phases
         session.emit(e.RunEnded("done", session.state.weight, settled))
 

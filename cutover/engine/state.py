@@ -9,6 +9,7 @@ from functools import singledispatch
 from typing import Any
 
 from cutover.engine import events as e
+from cutover.errors import EXIT_LOCKED, EXIT_USAGE, EXIT_WAITING
 from cutover.journal.base import Recorded
 
 FOLD_VERSION = "3"
@@ -134,10 +135,8 @@ def _(event: e.RunOpened, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.CommandStarted, state: RunState, recorded: Recorded) -> RunState:
-    status = state.status if state.waiting or state.outcome is not None else "running"
-    return replace(
-        state, status=status, command=event.command, pid=event.pid, plan_hash=event.plan_hash or state.plan_hash
-    )
+    # Whether anything is being done shows when it is: a command that is refused leaves the state as it was.
+    return replace(state, command=event.command, pid=event.pid, plan_hash=event.plan_hash or state.plan_hash)
 
 
 @_apply.register
@@ -148,7 +147,8 @@ def _(event: e.RunContinued, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.CommandEnded, state: RunState, recorded: Recorded) -> RunState:
     status = "idle" if state.status in {"running", "holding"} else state.status
-    error = event.message if event.exit_code and event.message else state.last_error
+    told = event.message and event.exit_code not in {0, EXIT_USAGE, EXIT_LOCKED, EXIT_WAITING}
+    error = event.message if told else state.last_error
     return replace(state, status=status, command="", pid=0, last_error=error, hold=None)
 
 

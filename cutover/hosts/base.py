@@ -13,6 +13,8 @@ class Tested:
 
     ok: bool
     output: str
+    passed_to: frozenset[str] = frozenset()
+    """What requests are passed to (``proxy_pass`` and its kin) by other files than the one under test."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def test(container: Container, conf: str, path: str, text: str | None, nginx: Ca
         ran = nginx(container, "-t", "-c", made.conf)
     finally:
         remove_tree(container, root)
-    return Tested(ok=ran.code == 0, output=made.explain(ran.output.strip()))
+    return Tested(ran.code == 0, made.explain(ran.output.strip()), frozenset(made.passed_to))
 
 
 class ContainerConf:

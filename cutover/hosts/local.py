@@ -108,7 +108,7 @@ class LocalHost:
             code, output = await processes.run(
                 [self.found_binary(), "-t", "-p", build.prefix, "-c", made.conf], TEST_TIMEOUT_S
             )
-            return Tested(ok=code == 0, output=made.explain(output).strip())
+            return Tested(code == 0, made.explain(output).strip(), frozenset(made.passed_to))
 
     async def reload(self) -> None:
         master = self.master()

@@ -86,6 +86,8 @@ class Mirror:
     conf: str = ""
     texts: dict[str, str] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    passed_to: set[str] = field(default_factory=set)
+    """What the files besides the one under test pass requests to."""
     included: bool = False
     """Whether the configuration includes the file under test at all."""
 
@@ -122,7 +124,12 @@ class _Walk:
     made: Mirror
 
     def text_of(self, path: str) -> str | None:
-        return self.text if self.is_target(path) else self.files.read(path)
+        if self.is_target(path):
+            return self.text
+        text = self.files.read(path)
+        found = (d.args[0] for d in directives(text or "") if d.name.endswith("_pass") and d.args)
+        self.made.passed_to.update(found)
+        return text
 
     def is_target(self, path: str) -> bool:
         return path == self.path or self.files.real(path) == self.target

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -292,6 +293,8 @@ class Plan(PlanModel):
         for phase, steps in phases.items():
             if isinstance(phase, str) and not _PHASE.fullmatch(phase):
                 mistakes.append(((phase,), f"{phase!r} is not a phase name; write [a-z][a-z0-9_-]*"))
+            if phase != ROLLBACK_PHASE and get_close_matches(str(phase), [ROLLBACK_PHASE], 1, 0.85):
+                mistakes.append(((phase,), f"phase {phase!r} would run forward; did you mean {ROLLBACK_PHASE!r}?"))
             if phase == ROLLBACK_PHASE:
                 mistakes += _not_in_a_rollback(phase, steps)
             if backends is not None and backends.fallback is None:

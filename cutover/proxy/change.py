@@ -212,6 +212,12 @@ async def _test(proxy: NginxProxy, move: Move) -> None:
     if not tested.ok:
         await undo()
         raise ProxyError(f"nginx refuses the configuration for weight {move.weight}: {tested.output}")
+    if not move.toward_old and not proxy.spec.is_followed(tested.passed_to):
+        await undo()
+        raise ProxyError(
+            f"no server block of this nginx passes requests to {proxy.spec.passed_to}: none would follow the weight",
+            hint=f"in your server block: proxy_pass http://{proxy.spec.passed_to};",
+        )
     move.timings["test"] = time.monotonic() - started
 
 

@@ -63,6 +63,20 @@ class ProxySpec(PlanModel):
         return self.proxy.split.by == "client"
 
     @property
+    def passed_to(self) -> str:
+        """What the user's own server block has to name in ``proxy_pass``."""
+        override = self.proxy.split.override
+        chosen = self.by_client or (override is not None and (override.header or override.cookie) is not None)
+        return f"${self.variable}_pool" if chosen else self.id
+
+    def is_followed(self, passed_to: frozenset[str]) -> bool:
+        """Whether a server block passes requests to this split: cutover's own does."""
+        if self.proxy.server is not None:
+            return True
+        hosts = {target.rpartition("://")[2].partition("/")[0] for target in passed_to}
+        return bool(hosts & {self.id, f"${self.variable}_pool", f"${{{self.variable}_pool}}"})
+
+    @property
     def switch_dir(self) -> str:
         """Where the switch files are: outside the state folder, which workers can't enter."""
         if self.proxy.split.dir is not None:

@@ -134,6 +134,33 @@ def test_a_rollback_that_would_wait_for_a_person_is_a_mistake(site: Site) -> Non
     assert "a rollback waits for nobody" in site.cutover("check", expect=2).stderr
 
 
+def test_a_phase_that_is_nearly_called_rollback_is_a_mistake(site: Site) -> None:
+    site.write_plan(PHASES + "rollbak:\n  - command: {run: [./restore.sh]}\n")
+    assert "did you mean 'rollback'?" in site.cutover("check", expect=2).stderr
+
+
+def test_a_command_that_is_refused_leaves_the_state_as_it_was(quick: Site) -> None:
+    quick.write_plan(PHASES.replace("GET /studies/7", "GET /whoami"))
+    quick.cutover("run", expect=1)
+    before = quick.status()
+    quick.cutover("approve", expect=2)
+    quick.cutover("resume", expect=2)
+    after = quick.status()
+    for key in ("state", "last_error", "next"):
+        assert after[key] == before[key]
+
+
+def test_an_approval_within_cleanup_ends_a_run_of_steps_by_hand(quick: Site) -> None:
+    quick.write_plan(PHASES.replace('- command: {run: ["true"]}', "- approve: stop old?"))
+    for command in (["preflight"], ["validate"], ["shift", "--weight", "50"], ["promote"]):
+        quick.cutover(*command)
+    quick.cutover("cleanup", expect=4)
+    quick.cutover("approve")
+    quick.cutover("resume")
+    assert quick.status()["state"] == "done"
+    quick.cutover("resume", expect=2)
+
+
 def test_an_interrupted_shift_by_hand_goes_back_to_the_weight_before(site: Site) -> None:
     site.write_plan(PHASES)
     site.cutover("validate")

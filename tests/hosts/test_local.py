@@ -70,6 +70,18 @@ async def test_the_server_block_may_be_the_users_own(bench: Bench, by: str) -> N
     assert '"side":"old"' in (edge.folder / "mine.log").read_text().splitlines()[-1]
 
 
+async def test_a_weight_that_no_server_block_follows_is_refused(bench: Bench) -> None:
+    edge = bench.somebodys_nginx()
+    proxy = await proxied(bench, edge, server=None)
+    (edge.folder / "conf.d" / "mine.conf").write_text(
+        f"server {{\nlisten 127.0.0.1:{bench.port};\nlocation / {{ proxy_pass http://127.0.0.1:1; }}\n}}\n"
+    )
+    with pytest.raises(ProxyError, match="no server block of this nginx passes requests to medical_api"):
+        await proxy.change(10, bench.guard)
+    assert (await proxy.live()).weight == 0
+    assert (await proxy.change(0, bench.guard)).live.weight == 0
+
+
 async def test_the_status_may_have_an_address_of_its_own(bench: Bench) -> None:
     port = free_port()
     status = {"listen": f"127.0.0.1:{port}", "url": f"http://127.0.0.1:{port}"}
