@@ -87,6 +87,9 @@ def test_on_a_full_disk_a_shift_fails_where_it_was_and_a_rollback_works(quick: S
         assert quick.share_of_new(10) == 0
         assert (quick.folder / "restored").exists()
         filler.unlink()
+        # The journal never heard of the rollback: for it, somebody else changed the proxy.
+        assert "somebody else changed" in quick.cutover("run", expect=1).stderr
+        assert quick.status()["state"] == "rolled_back"
         quick.cutover("run")
         assert 0 < quick.share_of_new(20) < 100
         quick.stop()
