@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import io
 import json
@@ -46,6 +47,8 @@ class Reader:
         self._thread.start()
 
     def _read(self) -> None:
+        # A read may end in the middle of a character.
+        decoder = codecs.getincrementaldecoder("utf-8")()
         while True:
             try:
                 data = os.read(self._descriptor, 65536)
@@ -54,7 +57,7 @@ class Reader:
             if not data:
                 return
             with self._seen:
-                self.text += data.decode()
+                self.text += decoder.decode(data)
                 self._seen.notify_all()
 
     def wait_for(self, pattern: str) -> str:
