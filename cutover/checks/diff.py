@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import Check, CheckContext, Result, Target
 from cutover.parity.options import ComparedRequest, Options, options_of
-from cutover.parity.requests import read_requests
+from cutover.parity.sources.lines import read_requests
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Headers
 from cutover.plan.thresholds import Threshold, Verdict, parse_threshold, worst
