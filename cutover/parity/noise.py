@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cutover.parity.findings import Findings, Key
+from cutover.parity.findings import Findings, Key, Kind, Level
 
 # Diffy's rule, from its DifferencesFilter: a field differs if raw exceeds noise, relatively and absolutely.
 RELATIVE_PERCENT = 20.0
@@ -48,5 +48,9 @@ def differs(raw: int, noise: int, total: int) -> bool:
 
 
 def matters(*found: Findings) -> set[Matter]:
-    """What moved between answers of old."""
-    return {key.matter for findings in found for key in findings.keys}
+    """What moved between answers; that both of them fail is told as a warning, but is no difference."""
+    return {key.matter for findings in found for key in findings.keys if not _both_fail(key)}
+
+
+def _both_fail(key: Key) -> bool:
+    return key.kind is Kind.STATUS and key.level is not Level.FAIL

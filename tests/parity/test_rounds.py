@@ -207,3 +207,9 @@ async def test_paths_named_by_ids_do_not_fill_the_memory(compare: Compare) -> No
     assert len(found) <= 1001
     assert ("value", "(further paths)", 4000) in found
     assert result.details["differing"] == 2
+
+
+async def test_a_status_that_mends_a_failure_of_old_is_found(compare: Compare) -> None:
+    result = await compare(json_answer({}, status=500), json_answer({}, status=400))
+    assert groups(result) == [("status", "status", 1)]
+    assert result.details["noise"] == []
