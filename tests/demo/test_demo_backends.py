@@ -15,7 +15,7 @@ from cutover.demo import backends as demo_backends
 from cutover.demo.backends import Backends, require_demo
 from cutover.errors import CutoverError, UsageError
 
-GONE_TIMEOUT_S = 10.0
+GONE_TIMEOUT_S = 30.0
 
 PARENT = """
 import asyncio, pathlib, sys
