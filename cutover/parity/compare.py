@@ -12,7 +12,7 @@ from cutover.parity.findings import ABSENT, Findings, Kind, Level, Record
 from cutover.parity.jsonpath import JsonPath, State, member
 from cutover.parity.pair import Pairing, pair_items
 from cutover.parity.rules import Rules
-from cutover.parity.scalars import judge
+from cutover.parity.scalars import PROPOSED_TOLERANCE, judge
 from cutover.parity.terms import Terms
 
 _ENVELOPE_LISTS = ("results", "items", "data", "records", "content")
@@ -216,7 +216,7 @@ def _cure(option: str, path: str) -> str:
     if option.startswith("datetime: "):
         return f"datetime: {{'{path}': {option.removeprefix('datetime: ')}}}"
     if option == "tolerance":
-        return f"tolerance: {{'{path}': 0.001}}"
+        return f"tolerance: {{'{path}': {PROPOSED_TOLERANCE}}}"
     return f"{option}: ['{path}']" if option else ""
 
 

@@ -123,6 +123,9 @@ class Findings:
             if len(self.tallies) >= MAX_PATHS and key.path != FURTHER_PATHS:
                 return self._tally(replace(key, path=FURTHER_PATHS), "", "")
             tally = self.tallies[key] = Tally(message=message, cure=cure)
+        elif tally.cure != cure:
+            # What holds for one of them only would promise to cure them all.
+            tally.message = tally.cure = ""
         return tally
 
     def merge(self, other: Findings, request: str = "") -> None:

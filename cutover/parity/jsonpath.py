@@ -119,8 +119,11 @@ def _mistake(message: str) -> PydanticCustomError:
 
 
 def member(path: str, name: str) -> str:
-    """The path of a member, quoted where its name is no plain word."""
-    return f"{path}.{name}" if _PLAIN.fullmatch(name) else f"{path}[{json.dumps(name, ensure_ascii=False)}]"
+    """The path of a member, quoted where its name is no plain word, and fit to stand in YAML between '' as it is."""
+    if _PLAIN.fullmatch(name):
+        return f"{path}.{name}"
+    quoted = json.dumps(name, ensure_ascii=False).replace("'", "\\u0027")
+    return f"{path}[{quoted}]"
 
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from cutover.parity.rules import How
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _DOUBLE_DIGITS = 17
+PROPOSED_TOLERANCE = Decimal("0.001")
 _MAX_ADJUSTED = 5000
 
 
@@ -55,9 +56,10 @@ def _of_numbers(old: Any, new: Any, how: How) -> Difference | None:
         return None
     if how.tolerance is not None and _distance_within(old, new, how.tolerance):
         return None
+    option = "tolerance" if _distance_within(old, new, PROPOSED_TOLERANCE) else ""
     if isinstance(old, Decimal) and isinstance(new, Decimal) and _same_double(old, new):
-        return Difference(Kind.VALUE, Level.WARN, "the same number to whoever reads doubles", "tolerance")
-    return Difference(Kind.VALUE, option="tolerance")
+        return Difference(Kind.VALUE, Level.WARN, "the same number to whoever reads doubles", option)
+    return Difference(Kind.VALUE, option=option)
 
 
 def _distance_within(old: Any, new: Any, tolerance: Decimal) -> bool:

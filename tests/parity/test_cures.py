@@ -1,0 +1,52 @@
+"""The line that is proposed for a finding, pasted into the plan, is the end of that finding."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from cutover.checks.base import Result
+from cutover.plan.thresholds import Verdict
+from tests.support.rawserver import groups, json_answer
+
+Compare = Callable[..., Awaitable[Result]]
+
+PROPOSED: list[tuple[Any, Any, str]] = [
+    ({"n": 0.1}, {"n": 0.1000001}, "tolerance: {'$.n': 0.001}"),
+    ({"n": 2.4289}, {"n": 0.8018}, "ignore: ['$.n']"),
+    ({"n": 140278052633472}, {"n": 140341254323072}, "ignore: ['$.n']"),
+    ({"rows": [{"n": 1.0001}, {"n": 2.0}]}, {"rows": [{"n": 1}, {"n": 3}]}, "ignore: ['$.rows[].n']"),
+    ({"n": "1.50"}, {"n": 1.5}, "numeric_string: ['$.n']"),
+    ({"n": "a"}, {"n": 1.5}, "ignore: ['$.n']"),
+    ({"next": None}, {}, "null_equals_missing: ['$.next']"),
+    ({"rows": [{"id": 1, "a": None}, {"id": 2, "a": 3}]}, {"rows": [{"id": 1}, {"id": 2}]}, "ignore: ['$.rows[].a']"),
+    ({"at": "2026-01-31T12:00:00.123456Z"}, {"at": "2026-01-31T12:00:00.123Z"}, "datetime: {'$.at': ms}"),
+    ({"a b": [1, 2]}, {"a b": [2, 1]}, """unordered: ['$["a b"]']"""),
+    ({"it's": 1}, {"it's": 3}, r"""ignore: ['$["it\u0027s"]']"""),
+    ({"Content-Length": 1}, {"Content-Length": 3}, "ignore: ['$.Content-Length']"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "cure"), PROPOSED)
+async def test_what_is_proposed_cures(old: Any, new: Any, cure: str, compare: Compare) -> None:
+    old, new = {"kept": True, **old}, {"kept": True, **new}
+    found = await compare(json_answer(old), json_answer(new))
+    assert [group["cure"] for group in found.details["groups"]] == [cure]
+    cured = await compare(json_answer(old), json_answer(new), **yaml.safe_load(cure))
+    assert cured.verdict is Verdict.PASS
+    assert groups(cured, "fail", "warn", "note") == []
+
+
+async def test_what_would_cure_one_of_many_is_not_proposed_for_all(compare: Compare) -> None:
+    """A page's link that is null, and one that is lost, are found at one place."""
+
+    async def answer(head: bytes, writer: Any) -> None:
+        writer.write(json_answer({"next": "/page/2" if b"page=1" in head else None, "kept": True}))
+
+    asked = ["GET /rows?page=2", "GET /rows?page=1"]
+    found = await compare(answer, json_answer({"kept": True}), requests=asked)
+    (group,) = found.details["groups"]
+    assert (group["count"], group["message"], group["cure"]) == (2, "", "ignore: ['$.next']")
