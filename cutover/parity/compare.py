@@ -22,51 +22,80 @@ _CONTAINERS = frozenset({dict, list})
 HowState = State[tuple[str, Any]]
 
 
-def drop_ignored(document: Any, rules: Rules, budget: Budget) -> Any:
-    """The document without what ``ignore`` names; what is not touched is shared with the original."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document without what ``ignore`` names. ``emptied``: something was dropped, and nothing is left."""
+
+    document: Any
+    emptied: bool = False
+
+
+def drop_ignored(document: Any, rules: Rules, budget: Budget) -> Kept:
+    """Takes the document itself apart: what is walked but not dropped costs no memory."""
     if rules.ignore.found:
         rules.use(rules.ignore)
-        return ABSENT
-    return _drop(document, rules.ignore, rules, budget, 0) if type(document) in _CONTAINERS else document
+        return Kept(ABSENT, emptied=True)
+    drop = _Drop(budget)
+    drop.inside(document, rules.ignore, 0)
+    for state in drop.hit:
+        rules.use(state)
+    return Kept(document, emptied=bool(drop.hit) and not holds_anything(document))
 
 
-def _drop(value: Any, state: State[JsonPath], rules: Rules, budget: Budget, depth: int) -> Any:
-    if state.dead:
-        return value
-    budget.spend(depth)
-    if type(value) is dict:
-        return _drop_members(value, state, rules, budget, depth)
-    items: list[Any] = []
-    changed = False
-    for index, one in enumerate(value):
-        below = state.item(index)
-        if below.found:
-            rules.use(below)
-            changed = True
-            continue
-        left = _drop(one, below, rules, budget, depth + 1) if type(one) in _CONTAINERS else one
-        items.append(left)
-        changed = changed or left is not one
-    return items if changed else value
+class _Drop:
+    """``hit`` are the states of places that were dropped."""
 
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.hit: set[State[JsonPath]] = set()
 
-def _drop_members(
-    value: dict[str, Any], state: State[JsonPath], rules: Rules, budget: Budget, depth: int
-) -> dict[str, Any]:
-    kept = value
-    known = state.names
-    for name, one in value.items():
-        below = known.get(name) or state.name(name)
-        if below.found:
-            rules.use(below)
-            kept = kept if kept is not value else value.copy()
-            del kept[name]
-        elif type(one) in _CONTAINERS and not below.dead:
-            left = _drop(one, below, rules, budget, depth + 1)
-            if left is not one:
-                kept = kept if kept is not value else value.copy()
-                kept[name] = left
-    return kept
+    def inside(self, value: Any, state: State[JsonPath], depth: int) -> None:
+        if state.dead:
+            return
+        if type(value) is dict:
+            self.members(value, state, depth)
+        elif type(value) is list:
+            self.items(value, state, depth)
+
+    def members(self, value: dict[str, Any], state: State[JsonPath], depth: int) -> None:
+        named, other = state.names, state.other
+        if not named.keys().isdisjoint(value):
+            self.named(value, named, depth)
+        if other.found:
+            for name in value.keys() - named.keys():
+                self.hit.add(other)
+                del value[name]
+        elif not other.dead:
+            self.budget.spend(depth)
+            for name, one in value.items():
+                if type(one) is dict and name not in named:
+                    self.members(one, other, depth + 1)
+                elif type(one) is list and name not in named:
+                    self.items(one, other, depth + 1)
+
+    def named(self, value: dict[str, Any], named: dict[str, State[JsonPath]], depth: int) -> None:
+        for name in named.keys() & value.keys():
+            if self.drops(named[name]):
+                del value[name]
+            else:
+                self.inside(value[name], named[name], depth + 1)
+
+    def items(self, value: list[Any], state: State[JsonPath], depth: int) -> None:
+        self.budget.spend(depth, len(value))
+        counted, every = state.indexes, state.items
+        if counted or not every.dead:
+            for index, one in enumerate(value):
+                if type(one) in _CONTAINERS:
+                    below = counted.get(index, every) if counted else every
+                    if not below.found:
+                        self.inside(one, below, depth + 1)
+        if counted or every.found:
+            value[:] = [one for index, one in enumerate(value) if not self.drops(counted.get(index, every))]
+
+    def drops(self, state: State[JsonPath]) -> bool:
+        if state.found:
+            self.hit.add(state)
+        return bool(state.found)
 
 
 def holds_anything(value: Any) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.parity.answers import Answer
-from cutover.parity.compare import compare_documents, compare_shapes, drop_ignored, holds_anything
-from cutover.parity.document import InvalidJsonError, NotComparableError, parse
+from cutover.parity.compare import compare_documents, compare_shapes, drop_ignored
+from cutover.parity.document import InvalidJsonError, NotComparableError, parse, same
 from cutover.parity.findings import ABSENT, Findings, Kind, Level
 from cutover.parity.headers import compare_headers, is_json
 from cutover.parity.jsonpath import lookup
@@ -111,24 +111,36 @@ def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape
         return findings
     if shape:
         return compare_shapes(documents["old"], documents["new"], terms)
+    if _equal(documents["old"], documents["new"]):
+        if _rules_to_note(terms.rules):
+            compared.emptied = drop_ignored(documents["old"], terms.rules, terms.budget).emptied
+        return findings
     kept = {side: drop_ignored(document, terms.rules, terms.budget) for side, document in documents.items()}
-    compared.emptied = _emptied(documents["old"], kept["old"])
-    return compare_documents(kept["old"], kept["new"], terms)
+    compared.emptied = kept["old"].emptied
+    return compare_documents(kept["old"].document, kept["new"].document, terms)
+
+
+def _equal(old: Any, new: Any) -> bool:
+    """With all that is ignored: what is too deep for that may be dropped yet."""
+    try:
+        return same(old, new)
+    except NotComparableError:
+        return False
+
+
+def _rules_to_note(rules: Rules) -> bool:
+    """Whether some ignore rule has hidden nothing so far. Equal bodies hide nothing, but may show that it matches."""
+    return any(option == "ignore" for option, _ in rules.unused())
 
 
 def _note_used_rules(answer: Answer, terms: Terms, compared: Compared) -> None:
-    """Bodies of the same bytes hide nothing, but a rule that matches in them is no dead one."""
-    if not {rule for rule in terms.rules.unused() if rule[0] == "ignore"} or not _holds_json(answer):
+    if not _rules_to_note(terms.rules) or not _holds_json(answer):
         return
     try:
         document = _unwrapped(parse(answer.body), "old", terms.rules)
-        compared.emptied = _emptied(document, drop_ignored(document, terms.rules, terms.budget))
+        compared.emptied = drop_ignored(document, terms.rules, terms.budget).emptied
     except (InvalidJsonError, NotComparableError):
         return
-
-
-def _emptied(document: Any, kept: Any) -> bool:
-    return kept is not document and holds_anything(document) and not holds_anything(kept)
 
 
 def _unwrapped(document: Any, side: SideName, rules: Rules) -> Any:

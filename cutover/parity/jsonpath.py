@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
-
-# Documents whose member names are ids would let the automaton grow with the data.
-MAX_CACHED_NAMES = 4096
 
 # Not as one range up to U+10FFFF: compiling that takes longer than importing the rest of this package.
 _PLAIN_NAME = r"(?:[A-Za-z_@$]|[^\x00-\x7f])[\w@$-]*"
@@ -142,62 +140,57 @@ class _Node(Generic[T]):
 class State(Generic[T]):
     """What the paths say about one place of a document: ``found`` ends here; ``dead`` means nothing ends below.
 
-    ``names`` caches what ``name`` has answered, for walks that can't afford the call.
+    There are as many as the paths need, whatever the documents hold: a walk may ask for ``names`` and ``other`` itself.
     """
 
-    __slots__ = ("_any_item", "_indexed", "_items", "_nodes", "dead", "extra", "found", "names")
-
-    def __init__(self, nodes: frozenset[_Node[T]]) -> None:
+    def __init__(self, nodes: frozenset[_Node[T]], known: dict[frozenset[_Node[T]], State[T]]) -> None:
         self._nodes = nodes
-        self.names: dict[str, State[T]] = {}
-        self._items: dict[int, State[T]] = {}
-        self._any_item: State[T] | None = None
+        self._known = known
         self.found: tuple[T, ...] = tuple(found for node in nodes for found in node.found)
         self.dead = not any(node.steps or node.below for node in nodes)
         self.extra: Any = None
-        self._indexed = any(isinstance(step, int) for node in nodes for step in node.steps)
 
     def name(self, name: str) -> State[T]:
-        if self.dead:
-            return self if not self.found else _empty()
-        state = self.names.get(name)
-        if state is None:
-            if len(self.names) >= MAX_CACHED_NAMES:
-                self.names.clear()
-            state = self.names[name] = _state(self._step(name, ANY_NAME))
-        return state
+        return self.names.get(name, self.other)
 
     def item(self, index: int) -> State[T]:
-        if self.dead:
-            return self if not self.found else _empty()
-        if self._indexed and any(index in node.steps for node in self._nodes):
-            if index not in self._items:
-                self._items[index] = _state(self._step(index, ANY_ITEM))
-            return self._items[index]
-        if self._any_item is None:
-            self._any_item = _state(self._step(ANY_ITEM))
-        return self._any_item
+        return self.indexes.get(index, self.items)
 
-    def _step(self, *segments: Segment) -> Iterator[_Node[T]]:
-        for node in self._nodes:
-            if node.loops:
-                yield node
-            for segment in segments:
-                if segment in node.steps:
-                    yield node.steps[segment]
+    @cached_property
+    def names(self) -> dict[str, State[T]]:
+        """The members that a path names."""
+        return {s: self._after(s, ANY_NAME) for node in self._nodes for s in node.steps if isinstance(s, str)}
+
+    @cached_property
+    def other(self) -> State[T]:
+        """Every other member."""
+        return self._after(ANY_NAME)
+
+    @cached_property
+    def indexes(self) -> dict[int, State[T]]:
+        """The items that a path counts."""
+        return {s: self._after(s, ANY_ITEM) for node in self._nodes for s in node.steps if isinstance(s, int)}
+
+    @cached_property
+    def items(self) -> State[T]:
+        """Every other item."""
+        return self._after(ANY_ITEM)
+
+    def _after(self, *segments: Segment) -> State[T]:
+        reached = {node.steps[segment] for node in self._nodes for segment in segments if segment in node.steps}
+        return _state(reached | {node for node in self._nodes if node.loops}, self._known)
 
 
-def _state(nodes: Iterable[_Node[T]]) -> State[T]:
+def _state(nodes: Iterable[_Node[T]], known: dict[frozenset[_Node[T]], State[T]]) -> State[T]:
     reached: set[_Node[T]] = set()
     for node in nodes:
         reached.add(node)
         if node.below is not None:
             reached.add(node.below)
-    return State(frozenset(reached))
-
-
-def _empty() -> State[Any]:
-    return State(frozenset())
+    key = frozenset(reached)
+    if key not in known:
+        known[key] = State(key, known)
+    return known[key]
 
 
 def compile_paths(paths: Iterable[tuple[JsonPath, T]]) -> State[T]:
@@ -212,7 +205,7 @@ def compile_paths(paths: Iterable[tuple[JsonPath, T]]) -> State[T]:
                 node = node.below
             node = node.steps.setdefault(segment, _Node())
         node.found.append(found)
-    return _state([root])
+    return _state([root], {})
 
 
 def lookup(document: Any, path: JsonPath) -> Any:
