@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from cutover.plan.base import MAX_SUGGESTIONS
+from cutover.plan.variables import REFERENCE
 from cutover.redact import MASK, MIN_SECRET_LENGTH
 
 # Behind so many complaints about one text the rest of it is not read.
@@ -34,13 +36,26 @@ class Complaint:
 class Expansion:
     """A text with its variables filled in: the ``names`` it used, and ``complaints`` about those it could not fill.
 
-    ``unfilled``: it uses one of ``vars`` about which there was a complaint already.
+    ``kept`` counts the names that stay as they are, for the run to fill in. ``unfilled``: it uses one of ``vars`` about
+    which there was a complaint already.
     """
 
     text: str
     names: set[str] = field(default_factory=set)
+    kept: Counter[str] = field(default_factory=Counter)
     complaints: list[Complaint] = field(default_factory=list)
     unfilled: bool = False
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What steps save, as seen from one place of a plan.
+
+    ``saved`` says of each name who saves it; ``usable`` are those that may stand here, None where none ever may.
+    """
+
+    saved: Mapping[str, str] = field(default_factory=dict)
+    usable: Collection[str] | None = None
 
 
 class TooLargeError(Exception):
@@ -51,14 +66,14 @@ class TooLargeError(Exception):
 class Variables:
     """The environment, and under it the plan's ``vars`` in the order in which they are written.
 
-    ``masked`` are names whose values are shown as ``***`` from the sixth character on; ``later`` are names that the
-    run fills in: they stay as they are. ``seen`` collects each name's values as they were used.
+    ``masked`` are names whose values are shown as ``***`` from the sixth character on. Names in ``scope`` are the
+    run's alone: they stay as they are. ``seen`` collects each name's values as they were used.
     """
 
     environ: Mapping[str, str]
     vars: dict[str, str] = field(default_factory=dict)
     masked: Collection[str] = ()
-    later: set[str] = field(default_factory=set)
+    scope: Scope = field(default_factory=Scope)
     seen: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[str, set[str]] = field(default_factory=dict)
     unfilled: set[str] = field(default_factory=set)
@@ -84,6 +99,7 @@ class Variables:
         expansion = Expansion(text)
         if "${" in text:
             expansion.text, _ = _Scanner(text, self, expansion).scan(0, 0, live=True)
+            expansion.complaints += self._strays(expansion)
             for name in tuple(expansion.names):
                 expansion.names |= self.uses.get(name, set())
             self.spent += len(expansion.text)
@@ -95,9 +111,32 @@ class Variables:
         close: list[str] = []
         if self.suggestions:
             self.suggestions -= 1
-            close = get_close_matches(name, sorted({*self.environ, *self.vars, *self.later}), n=1, cutoff=0.75)
+            close = get_close_matches(name, sorted({*self.environ, *self.vars, *self.scope.saved}), n=1, cutoff=0.75)
         hint = f"did you mean ${{{close[0]}}}?" if close else f"set it, or write ${{{name}:-default}}"
         return Complaint(f"the variable {name!r} is not set", hint)
+
+    def saved(self, name: str, *, bare: bool) -> Complaint | None:
+        """What is wrong with a name here that a step saves. ``bare``: it stands without a default."""
+        who = self.scope.saved[name]
+        if self.scope.usable is None:
+            hint = "it can stand in steps after that one, but in no name and no message, and in headers of backends"
+            return Complaint(f"{name!r} is what {who} saves, and can't stand here", hint)
+        if name not in self.scope.usable:
+            return Complaint(f"{name!r} is saved only later, by {who}", "put that step before this one")
+        return None if bare else Complaint(f"{name!r} is saved by {who}: it has a value", f"write ${{{name}}}")
+
+    def _strays(self, expansion: Expansion) -> list[Complaint]:
+        """What would be taken for a saved value, and is meant as a text."""
+        if self.scope.usable is None:
+            return []
+        found = Counter(name for name in REFERENCE.findall(expansion.text) if name in self.scope.saved)
+        return [
+            Complaint(
+                f"the text ${{{name}}} can't stand here, as {self.scope.saved[name]} saves {name!r}",
+                "save it there under another name",
+            )
+            for name in found - expansion.kept
+        ]
 
 
 def _masked(text: str) -> str:
@@ -146,12 +185,17 @@ class _Scanner:
             return self.text[start : start + 2], start + 2
         name, operator = head.groups()
         value = self.variables.value(name)
-        later = name in self.variables.later
+        saved = name in self.variables.scope.saved
         rest, end = "", head.end()
         if operator != "}":
-            needed = live and not later and operator == ":-" and not value
+            needed = live and not saved and operator == ":-" and not value
             rest, end = self.scan(head.end(), depth + 1, live=needed)
-        if not live or later:
+        if live and saved:
+            bare = operator == "}"
+            self.expansion.kept[name] += bare
+            if complaint := self.variables.saved(name, bare=bare):
+                self._complain(complaint.message, complaint.hint)
+        if not live or saved:
             return self.text[start:end], end
         self.expansion.names.add(name)
         self.expansion.unfilled |= name in self.variables.unfilled

@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.errors import Mistake
-from cutover.plan.interpolate import Expansion, TooLargeError, Variables
-from cutover.plan.nodes import Key, Mapping, Node, Path, Scalar, Sequence, locate, spell
+from cutover.plan.interpolate import Expansion, Scope, TooLargeError, Variables
+from cutover.plan.model import ROLLBACK_PHASE
+from cutover.plan.nodes import Key, Mapping, Node, Path, Scalar, Sequence, locate, plain, spell
+from cutover.plan.saves import ANOTHER_NAME, GATES_KEY, SAVE_KEY, Save, own_saves, saves_in, wrong_saves
 from cutover.plan.secrets import (
     BODY_KEYS,
     HEADERS_KEY,
     header_secrets,
     is_secret_header,
+    literal_secrets,
     mask_userinfo,
     userinfo_secrets,
     userinfo_variables,
 )
+from cutover.plan.variables import names_in
 from cutover.redact import MASK, MIN_SECRET_LENGTH
 
 # Read as they stand: what says which plan this is must not depend on who runs it.
 LITERAL_KEYS = frozenset({"version", "name", "secrets"})
-SAVE_KEY = "save"
+APPROVE = ("approve",)
 MAX_NOTED = 1000
 MAX_SECRET_CHARS = 8192
 
@@ -46,11 +50,15 @@ class Resolved:
 
 def resolve(root: Mapping, file: str, environ: Environment[str, str]) -> Resolved:
     """Never raises; what is wrong with variables is among the mistakes."""
-    open_walk = _Walk(root, file, Variables(environ))
+    saves = saves_in(root)
+    open_walk = _Walk(root, file, Variables(environ), saves)
     data = open_walk.plan()
+    open_walk.note_saves()
     named = _named_secrets(root)
     names = open_walk.secret_names | named
-    masked = {} if open_walk.mistakes else _Walk(root, file, Variables(environ, masked=names), masking=True).plan()
+    masked = (
+        {} if open_walk.mistakes else _Walk(root, file, Variables(environ, masked=names), saves, masking=True).plan()
+    )
     variables = open_walk.variables
     secrets = set(open_walk.secrets)
     for name in names:
@@ -62,7 +70,7 @@ def resolve(root: Mapping, file: str, environ: Environment[str, str]) -> Resolve
         open_walk.mistakes,
         frozenset(open_walk.faulty),
         frozenset(open_walk.interpolated),
-        frozenset(secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH),
+        frozenset(s for s in secrets if len(s) >= MIN_SECRET_LENGTH and not names_in(s, open_walk.saved)),
         tuple(open_walk.saved),
     )
 
@@ -80,18 +88,29 @@ class _Walk:
     root: Mapping
     file: str
     variables: Variables
+    saves: list[Save]
     mistakes: list[Mistake] = field(default_factory=list)
     faulty: set[Path] = field(default_factory=set)
     interpolated: set[Path] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     secret_names: set[str] = field(default_factory=set)
-    saved: list[str] = field(default_factory=list)
     masking: bool = False
+    scope: Scope = field(default_factory=Scope)
+    """What steps save, as seen from the step that is walked through."""
     _full: bool = False
+
+    def __post_init__(self) -> None:
+        self.saved: dict[str, str] = {}
+        self._by_step: dict[Path, set[str]] = {}
+        for save in self.saves:
+            self.saved.setdefault(save.name, spell(save.step))
+            self._by_step.setdefault(save.step, set()).add(save.name)
+        self._forward: set[str] = set()
 
     def plan(self) -> dict[Key, Any]:
         entries = self.root.entries
         early: dict[Key, Any] = {}
+        self.variables.scope = Scope(self.saved)
         if "vars" in entries:
             early["vars"] = self._vars(entries["vars"].node)
         return {key: early[key] if key in early else self._top(key, entry.node) for key, entry in entries.items()}
@@ -121,21 +140,22 @@ class _Walk:
         return values
 
     def _steps(self, path: Path, node: Node) -> Any:
-        """A phase. What a step saves at run time is a variable of the steps after it."""
+        """A phase. What a step saves at run time is a variable of the steps after it, and of a rollback."""
         if not isinstance(node, Sequence):
             return self._value(path, node)
+        after = path[-1] == ROLLBACK_PHASE
+        known = {save.name for save in self.saves if save.step[:-1] != path} if after else self._forward
         steps = []
         for number, item in enumerate(node.items):
-            steps.append(self._value((*path, number), item))
-            for name in _saved(item):
-                self.variables.later.add(name)
-                if name not in self.saved:
-                    self.saved.append(name)
+            place = (*path, number)
+            self.scope = Scope(self.saved, known)
+            steps.append(self._value(place, item))
+            known |= self._by_step.get(place, set())
         return steps
 
     def _value(self, path: Path, node: Node, *, header: str | None = None, body: bool = False) -> Any:
         if isinstance(node, Sequence):
-            return [self._value((*path, i), item, header=header, body=body) for i, item in enumerate(node.items)]
+            return self._items(path, node, header=header, body=body)
         if isinstance(node, Mapping):
             headers = bool(path) and path[-1] == HEADERS_KEY
             return {
@@ -149,11 +169,50 @@ class _Walk:
             }
         return self._text(path, node.value, header, body=body) if isinstance(node.value, str) else node.value
 
+    def _items(self, path: Path, node: Sequence, *, header: str | None, body: bool) -> list[Any]:
+        """A list. What a request within a step saves is a variable of those after it in its list, and of no others."""
+        outer = self.scope
+        own = {} if body else self._own_saves(path, node)
+        saved = {**outer.saved, **{name: spell((*path, number)) for name, number in own.items()}}
+        values = []
+        for number, item in enumerate(node.items):
+            if own:
+                known = {*(outer.usable or ()), *(name for name, saver in own.items() if saver < number)}
+                self.scope = Scope(saved, known)
+            values.append(self._value((*path, number), item, header=header, body=body))
+        self.scope = outer
+        return values
+
+    def _own_saves(self, path: Path, node: Sequence) -> dict[str, int]:
+        """Which item of a list saves which name."""
+        own: dict[str, int] = {}
+        for number, item in enumerate(node.items):
+            for name in own_saves(item):
+                who = self.saved.get(name) or (spell((*path, own[name])) if name in own else None)
+                if who is not None:
+                    place = (*path, number, SAVE_KEY, name)
+                    self._note(place, f"{name!r} is saved by {who} already", ANOTHER_NAME, key=True)
+                own.setdefault(name, number)
+        return own
+
+    def note_saves(self) -> None:
+        for wrong in wrong_saves(self.root, self.saves):
+            self._note(wrong.path, wrong.message, wrong.hint, key=True)
+
+    def _seen_from(self, path: Path) -> Scope:
+        if path[0] == "backends" and path[2:3] == (HEADERS_KEY,):
+            return Scope(self.saved, self.saved)
+        shown = path[3:] == ("name",) or (path[4:5] == (GATES_KEY,) and path[6:] == ("name",))
+        if path[0] != "phases" or shown or path[3:4] == APPROVE:
+            return Scope(self.scope.saved or self.saved)
+        return self.scope
+
     def _text(self, path: Path, raw: str, header: str | None, *, body: bool) -> str:
+        self.variables.scope = self._seen_from(path) if self.saves or self.scope.saved else Scope()
         expansion = self._told(path, raw, lambda: self.variables.expand(raw))
         text = expansion.text
         if header is not None:
-            self._keep(path, header_secrets(header, text))
+            self._keep(path, (literal_secrets if expansion.kept else header_secrets)(header, text))
             if self.masking and (len(text) >= MIN_SECRET_LENGTH or MASK in text):
                 return MASK
         if header is not None or body:
@@ -193,34 +252,11 @@ class _Walk:
             self.interpolated.add(path)
         return expansion
 
-    def _note(self, path: Path, message: str, hint: str | None) -> None:
-        found = locate(self.root, path)
+    def _note(self, path: Path, message: str, hint: str | None, *, key: bool = False) -> None:
+        found = locate(self.root, path, key=key)
         self.faulty.add(path)
         self.mistakes.append(Mistake(self.file, found.line, found.column, spell(path), message, hint))
 
 
 def _header_name(key: Key) -> str | None:
     return str(key) if is_secret_header(str(key)) else None
-
-
-def plain(node: Node) -> Any:
-    """The data of a node as it stands."""
-    if isinstance(node, Sequence):
-        return [plain(item) for item in node.items]
-    if isinstance(node, Mapping):
-        return {key: plain(entry.node) for key, entry in node.entries.items()}
-    return node.value
-
-
-def _saved(node: Node) -> list[str]:
-    """The names under every ``save`` of a step."""
-    if isinstance(node, Sequence):
-        return [name for item in node.items for name in _saved(item)]
-    if not isinstance(node, Mapping):
-        return []
-    names: list[str] = []
-    for key, entry in node.entries.items():
-        if key == SAVE_KEY and isinstance(entry.node, Mapping):
-            names += [str(name) for name in entry.node.entries]
-        names += _saved(entry.node)
-    return names

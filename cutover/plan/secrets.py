@@ -7,6 +7,7 @@ import binascii
 import re
 from urllib.parse import unquote, urlsplit
 
+from cutover.plan.variables import REFERENCE
 from cutover.redact import MASK, MIN_SECRET_LENGTH
 
 HEADERS_KEY = "headers"
@@ -36,6 +37,15 @@ def header_secrets(name: str, value: str) -> set[str]:
     if name.lower() in {"cookie", "set-cookie"}:
         secrets |= {pair.partition("=")[2].strip() for pair in value.split(";")}
     return secrets
+
+
+def literal_secrets(name: str, value: str) -> set[str]:
+    """What is secret in a header's value beside the references to what steps save."""
+    secrets = header_secrets(name, value)
+    if len(secrets) > 1:
+        # What names a scheme or a cookie is no secret.
+        secrets.discard(value)
+    return {piece for secret in secrets for piece in REFERENCE.split(secret)[::2]}
 
 
 def _basic_secrets(credentials: str) -> set[str]:

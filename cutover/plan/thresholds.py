@@ -35,7 +35,11 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return Verdict.UNKNOWN
 
 
-PROPORTIONS = ("errors", "share", "mismatches")
+# Of requests compared: those that differ at all, and those that differ in one way.
+DIFFERENCES = (
+    "mismatches", "missing", "added", "type", "value", "order", "length", "status", "header", "body", "connection",
+)  # fmt: skip
+PROPORTIONS = ("errors", "share", *DIFFERENCES)
 TIMES = ("p50", "p90", "p95", "p99", "mean", "max")
 COUNTS = ("requests", "rps")
 METRICS = (*PROPORTIONS, *TIMES, *COUNTS)

@@ -184,28 +184,6 @@ def test_a_quoted_number_stays_a_text(mistakes: Mistakes, with_phases: WithPhase
     assert "expected a whole number, got the text '100'" in mistakes(text)[0]
 
 
-def test_what_a_step_saves_stays_for_the_steps_after_it(
-    load: Load, mistakes: Mistakes, with_phases: WithPhases
-) -> None:
-    text = with_phases("""
-        preflight:
-          - http: {backend: old, path: /login, save: {token: $.token}}
-          - http: {backend: old, path: "/me/${token}", headers: {Authorization: "Bearer ${token}"}}
-        validate:
-          - http: {backend: new, path: "/me/${token:-none}"}
-    """)
-    loaded = load(text, {"token": "from-the-environment"})
-    assert loaded.run_variables == ("token",)
-    steps = [*loaded.plan.phases["preflight"], *loaded.plan.phases["validate"]]
-    assert [s.settings.path for s in steps] == ["/login", "/me/${token}", "/me/${token:-none}"]  # type: ignore[attr-defined]
-    early = with_phases("""
-        preflight:
-          - http: {backend: old, path: "/me/${token}"}
-          - http: {backend: old, path: /login, save: {token: $.token}}
-    """)
-    assert "the variable 'token' is not set" in mistakes(early)[0]
-
-
 def test_a_value_that_is_no_utf8_is_a_mistake(mistakes: Mistakes, head: str) -> None:
     told = mistakes(head + 'description: "${ODD}"\nphases: {}\n', {"ODD": "caf\udce9"})
     assert told == ["10:14: description: the variable 'ODD' is not UTF-8 text"]
