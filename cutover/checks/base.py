@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -60,19 +60,21 @@ class Result:
 
     ``summary`` is one line for people: what was seen, against what was expected. ``figures`` are the numbers behind
     it (seconds, percent, counts). ``details`` is JSON for the artifacts: samples, findings, the requests asked.
+    ``saved`` are variables for the steps that follow, kept in memory and written nowhere.
     """
 
     verdict: Verdict
     summary: str
     figures: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    saved: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def passed(self) -> bool:
         return self.verdict is Verdict.PASS
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, for the artifacts."""
+        """All of it that may be written, for the artifacts."""
         return {
             "verdict": self.verdict, "summary": self.summary, "figures": dict(self.figures),
             "details": dict(self.details),
@@ -120,3 +122,8 @@ class Check(StepSettings):
     def requests(self) -> Sequence[str]:
         """What it will ask, for ``cutover plan``."""
         return ()
+
+    def asks(self) -> Collection[str]:
+        """The backends to which it sends requests with the headers that the plan gives them."""
+        backend = getattr(self, "backend", None)
+        return ("old", "new") if backend is None else (backend,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -16,9 +16,11 @@ from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import BackendName, Check, CheckContext, Result, Target
 from cutover.checks.tcp import reason
+from cutover.parity.saving import NotSavedError, Saves, take
 from cutover.plan.request import SAFE_METHODS, Headers
 from cutover.plan.thresholds import Verdict
 from cutover.plan.units import Duration, format_duration
+from cutover.plan.variables import conceal
 from cutover.redact import redact
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_DIFFERENCES = 5
 EXCERPT_LENGTH = 200
 SUCCESS = 2
+CLIENT_ERROR = 400
+UNSHOWN = "not shown, as values are saved from it"
 
 StatusCode = Annotated[int, Field(ge=100, le=599)]
 Status = StatusCode | list[StatusCode]
@@ -41,7 +45,8 @@ class Http(Check):
 
         http: {backend: new, path: /health, status: 200, json: {status: ok}, max_time: 500ms}
 
-    ``status`` is any 2xx unless given; ``json`` must be contained in the body, lists item by item.
+    ``status`` is any 2xx unless given; ``json`` must be contained in the body, lists item by item. ``save`` takes
+    values from the answer for the steps that follow; where one is older than ``refresh``, it is asked for again.
     """
 
     backend: BackendName
@@ -54,6 +59,8 @@ class Http(Check):
     contains: str | None = None
     max_time: Duration | None = None
     unsafe: bool = False
+    save: Saves = Field(default_factory=dict)
+    refresh: Duration | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -61,8 +68,12 @@ class Http(Check):
             raise PydanticCustomError(
                 "unsafe", "{message}", {"message": f"{self.method} may change data: say unsafe: true beside it"}
             )
-        if self.method == "HEAD" and (self.expects_json or self.contains is not None):
-            raise PydanticCustomError("http", "the answer to HEAD has no body: leave json and contains out")
+        in_body = self.expects_json or self.contains is not None or any(p.kind == "json" for p in self.save.values())
+        if self.method == "HEAD" and in_body:
+            raise PydanticCustomError("http", "the answer to HEAD has no body: leave json, contains and $ paths out")
+        if self.refresh is not None and (not self.save or self.refresh == 0):
+            message = "refresh says how old a saved value may become, as in 30m, beside save"
+            raise PydanticCustomError("http", "{message}", {"message": message})
         return self
 
     @property
@@ -72,7 +83,8 @@ class Http(Check):
 
     def summary(self) -> str:
         limit = f" within {format_duration(self.max_time)}" if self.max_time is not None else ""
-        return f"{self.method} {self.path} on {self.backend} answers {expected_status(self.status)}{limit}"
+        saves = f", saves {', '.join(self.save)}" if self.save else ""
+        return f"{self.method} {self.path} on {self.backend} answers {expected_status(self.status)}{limit}{saves}"
 
     def requests(self) -> Sequence[str]:
         return (f"{self.method} {self.path} on {self.backend}",)
@@ -88,13 +100,21 @@ class Http(Check):
             return Result(Verdict.FAIL, f"{what}: {error}", details={"request": what})
         except TimeoutError as error:
             return Result(Verdict.FAIL, f"{what}: {reason(error, limit)}", details={"request": what})
-        wrong = self._wrong(answer)
+        # First of all: whatever is told of this answer, it is without what is to be saved.
+        taken, unsaved = self._take(answer)
+        wrong = self._wrong(answer, unsaved)
+        saved = {} if wrong else taken
+        passed = f"{answer.status} in {format_duration(answer.seconds)}" + _told(saved)
         return Result(
             Verdict.FAIL if wrong else Verdict.PASS,
-            redact(f"{what}: {'; '.join(wrong) or f'{answer.status} in {format_duration(answer.seconds)}'}"),
+            redact(f"{what}: {'; '.join(wrong) or passed}"),
             figures={"seconds": answer.seconds},
-            details={"request": what, "status": answer.status, "location": answer.location, "body": answer.excerpt},
-        )
+            details={
+                "request": what, "status": answer.status, "location": answer.location, "body": self._shown(answer),
+                **({"saved": list(saved)} if self.save else {}),
+            },
+            saved=saved,
+        )  # fmt: skip
 
     async def _ask(self, target: Target) -> Answer:
         import aiohttp  # noqa: PLC0415 - start-up time
@@ -120,7 +140,8 @@ class Http(Check):
             ):
                 body = await _read(response)
                 location = response.headers.get("Location", "")
-                return Answer(response.status, body, location, perf_counter() - started)
+                headers = tuple(response.headers.items())
+                return Answer(response.status, body, location, perf_counter() - started, headers)
         except aiohttp.ServerDisconnectedError:
             raise UnreachableError("the connection was closed without an answer") from None
         except aiohttp.ClientPayloadError as error:
@@ -130,7 +151,23 @@ class Http(Check):
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnreachableError(reason(error, TIMEOUT_S)) from None
 
-    def _wrong(self, answer: Answer) -> list[str]:
+    def _take(self, answer: Answer) -> tuple[Mapping[str, Any], list[str]]:
+        """What is to be saved, concealed, and what of it could not be taken."""
+        try:
+            taken: Mapping[str, Any] = take(self.save, answer.headers, answer.body)
+            unsaved = []
+        except NotSavedError as error:
+            taken, unsaved = error.taken, [str(error)]
+            if answer.too_large:
+                unsaved.append(f"the body is larger than {MAX_BODY_BYTES // 1024} kb")
+        conceal(taken)
+        return taken, unsaved
+
+    def _shown(self, answer: Answer) -> str:
+        """A login's answer may hold more that is secret than what is saved of it."""
+        return UNSHOWN if self.save and answer.status < CLIENT_ERROR else answer.excerpt
+
+    def _wrong(self, answer: Answer, unsaved: list[str]) -> list[str]:
         """What is not as expected, in words."""
         wrong = []
         if not _status_matches(self.status, answer.status):
@@ -143,8 +180,9 @@ class Http(Check):
             wrong.append(f"the body does not contain {self.contains!r}{cut}")
         if self.max_time is not None and answer.seconds > self.max_time:
             wrong.append(f"took {format_duration(answer.seconds)}, expected at most {format_duration(self.max_time)}")
+        wrong += unsaved if _status_matches(self.status, answer.status) else []
         if wrong and answer.body:
-            wrong.append(f"body: {answer.excerpt}")
+            wrong.append(f"body: {self._shown(answer)}")
         return wrong
 
     def _wrong_json(self, answer: Answer) -> list[str]:
@@ -169,6 +207,7 @@ class Answer:
     body: bytes
     location: str
     seconds: float
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def too_large(self) -> bool:
@@ -192,6 +231,10 @@ async def _read(response: ClientResponse) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             return bytes(body[: MAX_BODY_BYTES + 1])
     return bytes(body)
+
+
+def _told(saved: Mapping[str, Any]) -> str:
+    return f", saved {', '.join(saved)}" if saved else ""
 
 
 def differences(expected: Any, actual: Any, path: str = "$") -> list[str]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from cutover.redact import redactor
+
 JSON_KEY = "json"
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -49,3 +51,9 @@ def _filled(text: str, values: Mapping[str, Any], *, typed: bool) -> Any:
 def as_text(value: Any) -> str:
     """A value as it stands in a text: numbers, and true and false, are spelled as in JSON."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def conceal(values: Mapping[str, Any]) -> None:
+    """Take values out of everything that leaves this process, from now on."""
+    for value in values.values():
+        redactor.add(as_text(value))

@@ -255,3 +255,70 @@ def test_scalars_are_compared_by_type_and_value(expected: Any, actual: Any) -> N
 def test_a_missing_key_is_always_told(value: dict[str, Any], data: st.DataObject) -> None:
     gone = data.draw(st.sampled_from(sorted(value)))
     assert f"$.{gone} is missing" in differences(value, {k: v for k, v in value.items() if k != gone})
+
+
+LOGIN = {"method": "POST", "unsafe": True, "save": {"token": "$.access_token", "sid": "cookie:sid"}}
+SAVED = answer(
+    b'{"access_token": "t0ken-of-the-login", "refresh_token": "never-to-be-shown"}',
+    headers="Set-Cookie: sid=s3ss10n-id; Path=/\r\n",
+)
+
+
+async def test_a_login_saves_values_and_tells_their_names_alone(serving: Serving, context: MakeContext) -> None:
+    result = await ask(serving, context, SAVED, **LOGIN)
+    assert result.passed
+    assert result.saved == {"token": "t0ken-of-the-login", "sid": "s3ss10n-id"}
+    assert result.summary.endswith(", saved token, sid")
+    assert result.details["saved"] == ["token", "sid"]
+    told = f"{result!r} {json.dumps(result.to_json())}"
+    assert not any(secret in told for secret in ("t0ken-of-the-login", "s3ss10n-id", "never-to-be-shown"))
+    assert redactor.text("Bearer t0ken-of-the-login") == "Bearer ***"
+    assert http(**LOGIN).summary() == "POST /health on new answers 2xx, saves token, sid"
+
+
+@pytest.mark.parametrize(
+    ("raw", "settings", "said"),
+    [
+        (answer(b'{"access_token": "half-0f-it"}'), {}, "nothing to save as sid: there is no cookie:sid in the answer"),
+        (SAVED, {"json": {"access_token": "another"}}, '$.access_token is "***", expected "another"'),
+        (SAVED, {"contains": "welcome"}, "the body does not contain 'welcome'"),
+        (SAVED, {"status": 201}, "200, expected 201"),
+        (answer(b'["no t0ken-of-the-login'), {}, "nothing to save as token: the body is no JSON"),
+        (
+            answer(b'{"access_token": "' + b"x" * 1_100_000 + b'"}', headers="Set-Cookie: sid=s3ss10n-id\r\n"),
+            {},
+            "nothing to save as token: the body is no JSON; the body is larger than 1024 kb",
+        ),
+    ],
+)
+async def test_what_did_not_pass_saves_nothing_and_shows_nothing_of_the_body(
+    serving: Serving, context: MakeContext, raw: bytes, settings: dict[str, Any], said: str
+) -> None:
+    result = await ask(serving, context, raw, **LOGIN, **settings)
+    assert result.verdict is Verdict.FAIL
+    assert said in result.summary
+    assert result.saved == {}
+    told = result.summary + json.dumps(result.to_json())
+    secrets = ("t0ken-of-the-login", "s3ss10n-id", "never-to-be-shown", "half-0f-it", "xxxxxxxxxx")
+    assert not any(secret in told for secret in secrets)
+
+
+async def test_a_refused_login_says_why(serving: Serving, context: MakeContext) -> None:
+    result = await ask(serving, context, answer(b'{"detail": "wrong password"}', "401 No"), **LOGIN)
+    assert result.summary.endswith('/health: 401, expected 2xx; body: {"detail": "wrong password"}')
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"method": "POST", "save": {"token": "$.a"}}, "say unsafe: true beside it"),
+        ({"refresh": "30m"}, "refresh says how old a saved value may become"),
+        ({"save": {"token": "$.a"}, "refresh": "0s"}, "refresh says how old a saved value may become"),
+        ({"save": {"token": "$..a"}}, "may name several places"),
+        ({"save": {}}, "at least 1 item"),
+        ({"save": ["token"]}, "valid dictionary"),
+    ],
+)
+def test_a_login_that_cannot_be_is_a_mistake(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        http(**settings)
