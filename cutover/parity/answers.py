@@ -13,7 +13,7 @@ class Answer:
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytes | bytearray = b""
     encoding: str = ""
     url: str = ""
 

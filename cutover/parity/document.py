@@ -50,7 +50,7 @@ def too_deep() -> NotComparableError:
     return NotComparableError(f"nested more than {MAX_DEPTH} levels deep")
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes | bytearray) -> Any:
     """A document of dict, list, str, int, Decimal, bool and None.
 
     Raises ``InvalidJsonError`` for what RFC 8259 does not allow, duplicate member names included, and

@@ -85,7 +85,7 @@ def _compare_bodies(old: Answer, new: Answer, terms: Terms, compared: Compared) 
     mode = terms.rules.options.error_body if is_error else "strict"
     if mode == "ignore":
         return
-    if old.body == new.body:
+    if old.body is new.body or old.body == new.body:
         _note_used_rules(old, terms, compared)
         return
     found = _bodies(old, new, terms, compared, shape=mode == "shape")
@@ -158,7 +158,7 @@ def _unwrapped(document: Any, side: SideName, rules: Rules) -> Any:
 def _holds_json(answer: Answer) -> bool:
     if answer.media_type:
         return is_json(answer.media_type)
-    return answer.body.lstrip()[:1] in {b"{", b"["}
+    return answer.body[:_SHOWN_BYTES].lstrip()[:1] in {b"{", b"["}
 
 
 def _compare_bytes(old: Answer, new: Answer) -> Findings:

@@ -22,6 +22,7 @@ MAX_REDIRECTS = 5
 MAX_HEADER_BYTES = 64 * 1024
 # What one step of decompression may hand out, so that a bomb is seen before it is unpacked.
 _INFLATE_STEP_BYTES = 1024 * 1024
+_COPIED_BYTES = 1024 * 1024
 
 HeadersFor = Callable[[Mapping[str, str]], dict[str, str]]
 
@@ -162,7 +163,7 @@ def _outgoing(request: Request, headers_for: HeadersFor) -> tuple[dict[str, str]
     return headers_for(own), content
 
 
-async def _read(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> bytes:
+async def _read(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> bytes | bytearray:
     inflate = _inflater(encoding)
     body = bytearray()
     async for chunk in chunks:
@@ -174,7 +175,8 @@ async def _read(chunks: AsyncIterator[bytes], encoding: str, limit: int) -> byte
             raise TooLargeError
     if inflate is not None and not inflate.eof and body:
         raise BrokenBodyError(f"the {encoding} body ends too early")
-    return bytes(body)
+    # A copy of what is big would hold the event loop.
+    return body if len(body) > _COPIED_BYTES else bytes(body)
 
 
 def _inflater(encoding: str) -> zlib._Decompress | None:

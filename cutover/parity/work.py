@@ -1,117 +1,100 @@
-"""Where a comparison is done: at once, in a thread, or, for bodies that would hold the event loop, in a process.
-
-``python -m cutover.parity.work`` is that process: a pickled ``Task`` on standard input, its outcome on standard output.
-"""
+"""Where a comparison is done: at once, in a thread, or, for bodies that would hold the event loop, in a process."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
-import cutover
 from cutover.parity.answers import Answer
-from cutover.parity.document import Budget, NotComparableError
+from cutover.parity.document import Budget
 from cutover.parity.exchange import Asked, Compared, compare_answers
-from cutover.parity.options import Options
 from cutover.parity.origins import Origins
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
+from cutover.parity.worker import Task, Worker
 
 COMPARE_TIMEOUT_S = 20.0
 # Both bodies together: up to here the event loop is held for a few milliseconds only.
-INLINE_BYTES = 32 * 1024
-# From here on a single call of the JSON parser may hold the interpreter, and so the loop, for too long.
-PROCESS_BYTES = 4 * 1024 * 1024
+INLINE_BYTES = 16 * 1024
+# From here on single calls that hold the interpreter (its parser, its collector) would hold the loop for too long.
+PROCESS_BYTES = 512 * 1024
+# The most of two bodies that is looked at in one go to see whether they are the same bytes.
+_STEP_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One comparison."""
-
-    old: Answer
-    new: Answer
-    asked: Asked
-    options: Options
-    origins: Origins
-    used: frozenset[tuple[str, str]] = frozenset()
+@asynccontextmanager
+async def working() -> AsyncIterator[Work]:
+    """For one run: what its process holds is given back at the end."""
+    work = Work()
+    try:
+        yield work
+    finally:
+        await work.stop()
 
 
-async def compare(old: Answer, new: Answer, asked: Asked, rules: Rules, origins: Origins) -> Compared:
-    """Raises ``NotComparableError`` when it takes too long, too."""
-    size = len(old.body) + len(new.body)
-    terms = Terms(rules, origins, Budget(COMPARE_TIMEOUT_S))
-    if old.body == new.body and not rules.unused():
-        size = 0
-    if size <= INLINE_BYTES:
-        return compare_answers(old, new, asked, terms)
-    if size >= PROCESS_BYTES:
-        task = Task(old, new, asked, rules.options, origins, frozenset(rules.used))
-        compared = await _in_process(task)
+class Work:
+    """Compares without holding the event loop.
+
+    What is not done at once is done one after the other: big bodies would add up in memory, and threads would only
+    take the interpreter from one another.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._worker: Worker | None = None
+
+    async def compare(self, old: Answer, new: Answer, asked: Asked, rules: Rules, origins: Origins) -> Compared:
+        """Raises ``NotComparableError`` when it takes too long, too."""
+        size = len(old.body) + len(new.body)
+        if size > INLINE_BYTES and await _same_bytes(old.body, new.body):
+            new = replace(new, body=old.body)
+            size = 0 if not rules.unused() else size
+        if size <= INLINE_BYTES:
+            return compare_answers(old, new, asked, Terms(rules, origins, Budget(COMPARE_TIMEOUT_S)))
+        async with self._turn:
+            if size < PROCESS_BYTES:
+                return await _in_thread(old, new, asked, Terms(rules, origins, Budget(COMPARE_TIMEOUT_S)))
+            task = Task(old, new, asked, rules.options, origins, frozenset(rules.used), COMPARE_TIMEOUT_S)
+            compared = await self._in_process(task)
         rules.used |= compared.used
         return compared
+
+    async def _in_process(self, task: Task) -> Compared:
+        if self._worker is None:
+            self._worker = await Worker.start()
+        try:
+            return await self._worker.do(task)
+        finally:
+            if not self._worker.idle:
+                await self.stop()
+
+    async def stop(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.stop()
+
+
+async def _in_thread(old: Answer, new: Answer, asked: Asked, terms: Terms) -> Compared:
     try:
         return await asyncio.to_thread(compare_answers, old, new, asked, terms)
     finally:
         terms.budget.stop()
 
 
-async def _in_process(task: Task) -> Compared:
-    with os.fdopen(os.memfd_create("cutover-comparison"), "w+b") as memory:
-        # Through a pipe, bodies of this size would keep the event loop busy.
-        await asyncio.to_thread(_write, memory, task)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "cutover.parity.work", env=_environment(),
-            stdin=memory, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-    return await _outcome(process)
+async def _same_bytes(old: bytes | bytearray, new: bytes | bytearray) -> bool:
+    if len(old) != len(new):
+        return False
+    with memoryview(old) as ours, memoryview(new) as theirs:
+        for start in range(0, len(ours), _STEP_BYTES):
+            if ours[start : start + _STEP_BYTES] != theirs[start : start + _STEP_BYTES]:
+                return False
+            await asyncio.sleep(0)
+    return True
 
 
-def _write(memory: IO[bytes], task: Task) -> None:
-    pickle.dump(task, memory)
-    memory.seek(0)
-
-
-async def _outcome(process: asyncio.subprocess.Process) -> Compared:
-    try:
-        async with asyncio.timeout(COMPARE_TIMEOUT_S):
-            said, error = await process.communicate()
-    except TimeoutError:
-        raise NotComparableError(f"comparing took more than {COMPARE_TIMEOUT_S:g}s") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        last = error.decode(errors="replace").strip().splitlines()[-1:]
-        raise NotComparableError(f"comparing ended with exit code {process.returncode}: {' '.join(last)}")
-    outcome: Compared | str = pickle.loads(said)  # noqa: S301 - from a process of our own
-    if isinstance(outcome, str):
-        raise NotComparableError(outcome)
-    return outcome
-
-
-def _environment() -> dict[str, str]:
-    """This package, from wherever it was imported; never what lies in the working directory."""
-    package = str(Path(cutover.__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))}
-
-
-def main() -> None:
-    """Do one task."""
-    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
-    rules = Rules(task.options, set(task.used))
-    outcome: Compared | str
-    try:
-        outcome = compare_answers(task.old, task.new, task.asked, Terms(rules, task.origins, Budget(COMPARE_TIMEOUT_S)))
-    except NotComparableError as error:
-        outcome = str(error)
-    sys.stdout.buffer.write(pickle.dumps(outcome))
-
-
-if __name__ == "__main__":
-    main()
+async def compare(old: Answer, new: Answer, asked: Asked, rules: Rules, origins: Origins) -> Compared:
+    """One comparison alone."""
+    async with working() as work:
+        return await work.compare(old, new, asked, rules, origins)
