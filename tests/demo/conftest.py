@@ -109,14 +109,24 @@ def demo_plan(tmp_path: Path) -> DemoPlan:
 
 
 @pytest.fixture
-def first_failure(tmp_path: Path) -> FirstFailure:
+def check_context(tmp_path: Path) -> Callable[[Plan], Context]:
+    """What a check of this plan is given."""
+
+    def of(plan: Plan) -> Context:
+        urls = {"old": plan.backends.old.url, "new": plan.backends.new.url, "proxy": plan.proxy.url}
+        return Context(plan, tmp_path, urls)
+
+    return of
+
+
+@pytest.fixture
+def first_failure(check_context: Callable[[Plan], Context]) -> FirstFailure:
     """The type and summary of the first of these checks that does not pass, or None."""
 
     async def run(plan: Plan, steps: Sequence[Step]) -> tuple[str, str] | None:
-        urls = {"old": plan.backends.old.url, "new": plan.backends.new.url, "proxy": plan.proxy.url}
         for step in steps:
             assert isinstance(step.settings, Check)
-            result = await step.settings.run(Context(plan, tmp_path, urls))
+            result = await step.settings.run(check_context(plan))
             assert result.verdict is not Verdict.UNKNOWN, result.summary
             if not result.passed:
                 return step.type, result.summary
