@@ -161,7 +161,7 @@ def _pair_left(
 
 def _align(old: list[Any], new: list[Any], budget: Budget) -> list[tuple[int, int]]:
     if len(old) == len(new) or len(old) * len(new) > MAX_ALIGNMENT_CELLS:
-        return [(k, k) for k in range(min(len(old), len(new))) if alike(old[k], new[k])]
+        return [(k, k) for k, (a, b) in enumerate(zip(old, new, strict=False)) if alike(a, b) or _another_kind(a, b)]
     return _best_alignment(len(old), len(new), lambda i, j: _score(old[i], new[j]), budget)
 
 
@@ -195,6 +195,11 @@ def alike(old: Any, new: Any) -> bool:
         return type(old) is not dict and type(new) is not dict
     differing = _differing_members(old, new)
     return differing <= max(_FEW_DIFFERENCES, len(old.keys() | new.keys()) // 2)
+
+
+def _another_kind(old: Any, new: Any) -> bool:
+    """A record in the place of what was none: rows that were lists and became objects."""
+    return (type(old) is dict) is not (type(new) is dict)
 
 
 def _score(old: Any, new: Any) -> float:

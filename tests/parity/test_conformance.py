@@ -292,6 +292,8 @@ ENCODING = [
 ]  # fmt: skip
 
 LISTS = [
+    Pair("rows that were lists and became objects", *body([[1, "a"], [2, "b"]], [{"id": 1}, {"id": 2}]),
+         fails=[("type", "$[]")]),
     Pair("another order", *body([1, 2, 3], [1, 3, 2]), fails=[("order", "$")]),
     Pair("another order is asked for", *body({"a": [1, 2, 3]}, {"a": [3, 1, 2]}), {"unordered": ["$.a"]}),
     Pair("unordered, but one more", *body([1, 1, 1], [1]), {"unordered": ["$"]}, fails=[("missing", "$[]")]),

@@ -24,6 +24,7 @@ PROPOSED: list[tuple[Any, Any, str]] = [
     ({"next": None}, {}, "null_equals_missing: ['$.next']"),
     ({"rows": [{"id": 1, "a": None}, {"id": 2, "a": 3}]}, {"rows": [{"id": 1}, {"id": 2}]}, "ignore: ['$.rows[].a']"),
     ({"at": "2026-01-31T12:00:00.123456Z"}, {"at": "2026-01-31T12:00:00.123Z"}, "datetime: {'$.at': ms}"),
+    ({"rows": [[1, "a"], [2, "b"]]}, {"rows": [{"id": 1}, {"id": 2}]}, "ignore: ['$.rows[]']"),
     ({"a b": [1, 2]}, {"a b": [2, 1]}, """unordered: ['$["a b"]']"""),
     ({"it's": 1}, {"it's": 3}, r"""ignore: ['$["it\u0027s"]']"""),
     ({"Content-Length": 1}, {"Content-Length": 3}, "ignore: ['$.Content-Length']"),
