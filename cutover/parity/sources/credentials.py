@@ -8,13 +8,16 @@ from urllib.parse import unquote_plus
 
 from cutover.redact import MASK, MIN_SECRET_LENGTH
 
+MAX_NAME_CHARS = 50
+_MAX_ENCODINGS = 3
+
 # Compared in lower case and without separators, as a whole and by the last part: user[password], X-Amz-Signature.
 _SECRET_NAMES = frozenset({
     "accesskey", "accesskeyid", "apikey", "assertion", "auth", "authorization", "awsaccesskeyid", "bearer",
     "clientassertion", "connectsid", "cookie", "credential", "credentials", "csrf", "csrfmiddlewaretoken", "hmac",
     "idtokenhint", "jsessionid", "jwt", "nonce", "otp", "passcode", "passphrase", "passwd", "password", "phpsessid",
     "privatekey", "pwd", "samlrequest", "samlresponse", "secret", "secretkey", "sessid", "sessionid", "sessionkey",
-    "sessiontoken", "sid", "sig", "signature", "sso", "ssoticket", "ticket", "token", "totp", "verifier", "xsrf",
+    "sessiontoken", "sig", "signature", "sso", "ssoticket", "token", "totp", "verifier", "xsrf",
 })  # fmt: skip
 _SECRET_ENDINGS = (
     "accesskey", "apikey", "credential", "jwt", "passphrase", "passwd", "password", "privatekey", "secret",
@@ -25,13 +28,13 @@ _PAGE_TOKENS = frozenset({
     "aftertoken", "beforetoken", "continuationtoken", "cursortoken", "nextpagetoken", "nexttoken", "pagetoken",
     "prevpagetoken", "skiptoken", "synctoken",
 })  # fmt: skip
-# Words of other meanings, too (a country's code, a sort key): what is shorter than any secret stays.
-_AMBIGUOUS = frozenset({"code", "key", "pass", "pin", "session", "state"})
+# Words of other meanings, too (a colour's code, a study's id): what is shorter than any secret stays.
+_AMBIGUOUS = frozenset({"code", "key", "pass", "pin", "session", "sid", "state", "ticket"})
 
 _SECRET_HEADERS = re.compile(
     r"auth|cookie|token|secret|passw|api-?key|access-?key|credential|signature|session|csrf|xsrf|jwt", re.IGNORECASE
 )
-_BETWEEN = re.compile("([&;])")
+_SEPARATORS = re.compile("[&;]")
 _INNER_NAME = re.compile(r"""(?:^|[?&;#,{"'\s])([\w.\[\]$-]{1,100})["']?\s{0,5}[=:]\s{0,5}["']?([^&;#,"'\s]{0,20})""")
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_.-]*)?")
 _MATRIX = re.compile(r";([^;/=?]{1,100})=([^;/?]*)")
@@ -47,10 +50,12 @@ def is_secret_header(name: str) -> bool:
 
 def is_secret_parameter(name: str, value: str) -> bool:
     """Whether a query parameter, decoded, may carry a credential, by its own name or by one within its value."""
-    if _secret_name(name, value) or _JWT.search(value) or _USERINFO.search(value):
+    if _secret_name(name, value) or ("eyJ" in value and _JWT.search(value)):
         return True
     if "=" not in value and ":" not in value:
         return False
+    if _USERINFO.search(value):
+        return True
     return any(_secret_name(inner, held) for inner, held in _INNER_NAME.findall(value))
 
 
@@ -78,33 +83,32 @@ def without_secrets(target: str) -> tuple[str, list[str]]:
         path = _MATRIX.sub(lambda found: _kept_matrix(found, taken), path)
     if "eyJ" in path:
         path = _JWT.sub(MASK, path)
-    if not query:
-        return path + mark, taken
-    pieces = _BETWEEN.split(query)
-    kept: list[str] = []
-    for between, piece in zip(["", *pieces[1::2]], pieces[::2], strict=True):
+    kept = _kept_query(query, taken) if query else query
+    return (path if query and not kept else path + mark + kept), taken
+
+
+def _kept_query(query: str, taken: list[str]) -> str:
+    kept = ""
+    for between, piece in zip(("&", *_SEPARATORS.findall(query)), _SEPARATORS.split(query), strict=True):
         name, _, value = piece.partition("=")
-        if piece and is_secret_parameter(_decoded(name), _decoded(value)):
-            taken.append(_decoded(name)[:50])
+        if is_secret_parameter(_decoded(name), _decoded(value)):
+            taken.append(_decoded(name)[:MAX_NAME_CHARS])
         else:
-            kept.append(between + piece)
-    if not taken:
-        return target if path == target.partition("?")[0] else f"{path}?{query}", taken
-    query = "".join(kept).lstrip("&;")
-    return (f"{path}?{query}" if query else path), taken
+            kept += between + piece if kept else piece
+    return kept
 
 
 def _kept_matrix(found: re.Match[str], taken: list[str]) -> str:
     name, value = _decoded(found[1]), _decoded(found[2])
     if not is_secret_parameter(name, value):
         return found[0]
-    taken.append(name[:50])
+    taken.append(name[:MAX_NAME_CHARS])
     return ""
 
 
 def _decoded(text: str) -> str:
     """As a server may read it; encoded twice where a URL stands in a URL."""
-    for _ in range(3):
+    for _ in range(_MAX_ENCODINGS):
         if "%" not in text and "+" not in text:
             break
         text = unquote_plus(text)

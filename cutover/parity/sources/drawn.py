@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pydantic_core import PydanticCustomError
+
 from cutover.parity.options import ComparedRequest
 from cutover.redact import redact
 
@@ -53,3 +55,8 @@ class LeavingOut:
         """The most frequent reason first."""
         reasons = sorted(self._counts, key=lambda reason: -self._counts[reason])
         return [LeftOut(reason, self._counts[reason], list(self._named[reason])) for reason in reasons]
+
+
+def source_mistake(message: str) -> PydanticCustomError:
+    """A file that requests can't be taken from: which, and why."""
+    return PydanticCustomError("requests_file", "{message}", {"message": redact(message)})

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
 
 from cutover.files import write_private
 from cutover.parity.jsonpath import JsonPath
 from cutover.parity.options import ComparedRequest
 from cutover.parity.sources.credentials import is_secret_header
-from cutover.parity.sources.drawn import LeavingOut, LeftOut
+from cutover.parity.sources.drawn import LeavingOut, LeftOut, source_mistake
 from cutover.redact import redact, redact_data
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
@@ -30,11 +29,11 @@ def read_requests(file: Path) -> list[ComparedRequest]:
     """
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
-            raise _mistake(f"{file} is larger than {MAX_FILE_BYTES // 1024**2} MB")
+            raise source_mistake(f"{file} is larger than {MAX_FILE_BYTES // 1024**2} MB")
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise _mistake(f"{file} can't be read: {reason}") from None
+        raise source_mistake(f"{file} can't be read: {reason}") from None
     listed = _listed(file, text) if file.suffix in {".yml", ".yaml", ".json"} else _lines(file, text)
     requests: list[ComparedRequest] = []
     mistakes: list[str] = []
@@ -45,15 +44,15 @@ def read_requests(file: Path) -> list[ComparedRequest]:
             mistakes.extend(f"{place}: {line['msg']}" for line in error.errors(include_url=False))
     if mistakes:
         more = f" and {len(mistakes) - _MAX_MISTAKES} more" if len(mistakes) > _MAX_MISTAKES else ""
-        raise _mistake("; ".join(mistakes[:_MAX_MISTAKES]) + more)
+        raise source_mistake("; ".join(mistakes[:_MAX_MISTAKES]) + more)
     return requests
 
 
-def write_requests(file: Path, requests: Iterable[ComparedRequest], *, came_from: str) -> list[LeftOut]:
+def write_requests(file: Path, requests: Iterable[ComparedRequest], *, origin: str) -> list[LeftOut]:
     """Write a YAML list that ``read_requests`` reads back as the same requests; mode 0600, whole or not at all.
 
-    ``came_from`` stands in a comment on top. Headers that may hold credentials are not written, and a request that
-    holds a secret elsewhere is left out; both are told. Raises ``CutoverError`` where the file can't be written.
+    ``origin`` says in a comment on top where they came from. Headers that may hold credentials are not written, and a
+    request that holds a secret elsewhere is left out; both are told. Raises ``CutoverError``.
     """
     leaving_out = LeavingOut()
     values: list[Any] = []
@@ -63,7 +62,7 @@ def write_requests(file: Path, requests: Iterable[ComparedRequest], *, came_from
             leaving_out.add("holds a secret, which no file may", str(request))
         else:
             values.append(value)
-    comment = "".join(f"# {line}\n" for line in redact(came_from).splitlines())
+    comment = "".join(f"# {line}\n" for line in redact(origin).splitlines())
     write_private(file, comment + _dumped(values))
     return leaving_out.told()
 
@@ -109,13 +108,9 @@ def _listed(file: Path, text: str) -> list[tuple[str, Any]]:
     try:
         values = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
     except RecursionError:
-        raise _mistake(f"{file} is nested too deeply") from None
+        raise source_mistake(f"{file} is nested too deeply") from None
     except (ValueError, yaml.YAMLError) as error:
-        raise _mistake(f"{file}: {str(error).splitlines()[0]}") from None
+        raise source_mistake(f"{file}: {str(error).splitlines()[0]}") from None
     if not isinstance(values, list):
-        raise _mistake(f"{file} holds no list of requests")
+        raise source_mistake(f"{file} holds no list of requests")
     return [(f"{file}, item {number}", value) for number, value in enumerate(values, 1)]
-
-
-def _mistake(message: str) -> PydanticCustomError:
-    return PydanticCustomError("requests_file", "{message}", {"message": message})
