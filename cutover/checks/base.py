@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from cutover import __version__
 from cutover.plan.model import Plan
-from cutover.plan.step import StepSettings
+from cutover.plan.step import Step, StepSettings
 from cutover.plan.thresholds import Verdict
 
 if TYPE_CHECKING:
@@ -127,3 +127,7 @@ class Check(StepSettings):
         """The backends to which it sends requests with the headers that the plan gives them."""
         backend = getattr(self, "backend", None)
         return ("old", "new") if backend is None else (backend,)
+
+    def borrows(self, plan: Plan) -> Sequence[Step]:  # noqa: ARG002 - for those that override it
+        """Other steps of the plan by whose settings it goes."""
+        return ()

@@ -18,8 +18,10 @@ from cutover.load.prepare import prepare
 from cutover.load.run import run_load
 from cutover.load.tally import Tally
 from cutover.load.verdict import bottleneck, describe, figures, judge
+from cutover.plan.model import Plan
 from cutover.plan.request import Request
-from cutover.plan.thresholds import METRICS, Threshold, Verdict, parse_threshold, worst
+from cutover.plan.step import Step
+from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict, parse_threshold, worst
 from cutover.plan.units import Duration, format_duration
 
 DEFAULT_DURATION_S = 10.0
@@ -28,7 +30,7 @@ TIMEOUT_MARGIN_S = 60.0
 TURNS = 4
 LEAST_TURN_S = 2.0
 MAX_SAMPLES = 10
-UNMEASURED = frozenset({"share", "mismatches"})
+UNMEASURED = frozenset({"share", *DIFFERENCES})
 
 
 class LoadRequest(Request):
@@ -106,6 +108,14 @@ class Load(Check):
         turns = len(self._backends) * self._turn_count()
         return len(self._backends) * (self.warm_up + self._limit) + turns * 2 * self.timeout + TIMEOUT_MARGIN_S
 
+    def asks(self) -> Sequence[str]:
+        return self._backends
+
+    def borrows(self, plan: Plan) -> Sequence[Step]:
+        if self.asked is not None:
+            return ()
+        return [step for steps in plan.phases.values() for step in steps if isinstance(step.settings, Diff)]
+
     def requests(self) -> Sequence[str]:
         return tuple(str(request) for request in self.asked or ())
 
@@ -160,13 +170,13 @@ class Load(Check):
         if self.asked is not None:
             return self.asked
         found: dict[str, LoadRequest] = {}
-        for diff in (step.settings for steps in ctx.plan.phases.values() for step in steps):
-            if isinstance(diff, Diff):
-                for request in filter(lambda one: one.safe, diff.all_requests()):
-                    headers = {**diff.headers, **request.headers}
-                    found.setdefault(
-                        f"{request} {headers}", LoadRequest(method=request.method, path=request.path, headers=headers)
-                    )
+        for diff in (step.settings for step in self.borrows(ctx.plan)):
+            assert isinstance(diff, Diff)  # noqa: S101 - nothing else is borrowed
+            for request in filter(lambda one: one.safe, diff.all_requests()):
+                headers = {**diff.headers, **request.headers}
+                found.setdefault(
+                    f"{request} {headers}", LoadRequest(method=request.method, path=request.path, headers=headers)
+                )
         return list(found.values()) or [LoadRequest(path="/")]
 
     def _teller(self, ctx: CheckContext, backend: BackendName) -> Callable[[str], None]:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Self
 from urllib.parse import urlsplit
@@ -44,6 +45,9 @@ class Tcp(Check):
 
     def summary(self) -> str:
         return f"{self.backend or self.address} accepts connections"
+
+    def asks(self) -> Sequence[str]:
+        return ()
 
     async def run(self, ctx: CheckContext) -> Result:
         host, port = self._where(ctx)

@@ -11,12 +11,12 @@ from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import Check, CheckContext, Result
 from cutover.errors import CutoverError
-from cutover.plan.thresholds import METRICS, Threshold, Verdict
+from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict
 from cutover.plan.units import Duration
 from cutover.traffic import DEFAULT
 
 USUAL_WINDOW_S = 300.0
-UNMEASURED = frozenset({"mismatches"})
+UNMEASURED = frozenset(DIFFERENCES)
 _PATH = re.compile(r"/[^\s?#]*")
 
 Thresholds = Annotated[list[Threshold], Field(min_length=1)]
@@ -89,6 +89,9 @@ class Traffic(Check):
     @property
     def prefixes(self) -> list[str]:
         return [route for route in self.routes if route != DEFAULT]
+
+    def asks(self) -> Sequence[str]:
+        return ()
 
     async def run(self, ctx: CheckContext) -> Result:
         from cutover.traffic.conclude import ALL, Question, conclude  # noqa: PLC0415 - start-up time

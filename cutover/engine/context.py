@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutover.checks.base import BackendName, Target
+from cutover.checks.base import BackendName, Result, Target
 from cutover.engine import events as e
 from cutover.engine import gates as engine_gates
 from cutover.engine import observing
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
-from cutover.errors import CutoverError, WaitingError
+from cutover.engine.variables import Values
+from cutover.errors import WaitingError
 from cutover.plan.model import Plan
-from cutover.plan.step import Gate
+from cutover.plan.step import Gate, Step
 
 if TYPE_CHECKING:
     from cutover.traffic.observer import Observer
@@ -24,15 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class StepContext:
-    """Implements ``CheckContext`` and ``ActionContext`` for one step of a session."""
+    """Implements ``CheckContext`` and ``ActionContext`` for one step of a session. ``values`` are what it may use."""
 
     session: Session
     phase: str
     index: int
+    values: Values = field(default_factory=Values)
 
     @property
     def plan(self) -> Plan:
-        return self.session.plan
+        return self.values.plan(self.session.plan)
 
     @property
     def artifacts(self) -> Path:
@@ -45,13 +48,28 @@ class StepContext:
     def progress(self, text: str, /) -> None:
         self.session.emit(e.StepProgressed(self.phase, self.index, text))
 
+    async def ready(self, step: Step) -> Values:
+        """What this step, or a gate of it, may use. What lacks is asked for again; raises ``UnsavedError``."""
+        return await self.session.variables.ready(step, self._ask_again, (self.phase, self.index))
+
+    async def _ask_again(self, step: Step, values: Values) -> Result:
+        self.progress(f"asking again: {step.title}")
+        started = time.monotonic()
+        result = await engine_gates.measure_with(step, replace(self, values=values))
+        self.session.emit(
+            e.AskedAgain(
+                phase=self.phase,
+                index=self.index,
+                title=step.title,
+                verdict=result.verdict,
+                summary=result.summary,
+                seconds=time.monotonic() - started,
+            )
+        )
+        return result
+
     def target(self, name: BackendName) -> Target:
-        if name == "proxy":
-            return Target(name, self.plan.proxy.url)
-        backend = getattr(self.plan.backends, name)
-        if backend is None:
-            raise CutoverError(f"the plan names no {name} backend")
-        return Target(name, backend.url, backend.headers)
+        return self.values.target(self.session.plan, name)
 
     @property
     def traffic(self) -> Observer:

@@ -121,6 +121,18 @@ class StepRetried(Event):
 
 
 @dataclass(frozen=True)
+class AskedAgain(Event):
+    """A step that saves variables, once more: they are in no process's memory but its own, or grew too old."""
+
+    phase: str
+    index: int
+    title: str
+    verdict: str
+    summary: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StepPassed(Event):
     phase: str
     index: int
@@ -301,6 +313,7 @@ EVENTS: dict[str, type[Event]] = {
         StepStarted,
         StepProgressed,
         StepRetried,
+        AskedAgain,
         StepPassed,
         StepFailed,
         StepSkipped,

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cutover.checks.base import Check, CheckContext, Result
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
 from cutover.engine.session import Session
 from cutover.engine.shifting import check_drift
+from cutover.engine.variables import UnsavedError
 from cutover.plan.step import Gate, Step
 from cutover.plan.thresholds import Verdict
 from cutover.plan.units import format_duration
+
+if TYPE_CHECKING:
+    from cutover.engine.context import StepContext
 
 GRACE_S = 60.0
 
@@ -26,8 +32,21 @@ def time_limit(step: Step) -> float:
     return retried + 2 * step.settings.least_seconds() + GRACE_S
 
 
-async def measure(check: Step, ctx: CheckContext) -> Result:
-    """Run a check once, within its time limit. What hangs could not be measured."""
+async def measure(check: Step, ctx: StepContext) -> Result:
+    """Run a check once, within its time limit. What hangs could not be measured, nor what needs a value that lacks."""
+    try:
+        values = await ctx.ready(check)
+        filled = values.filled(check)
+    except UnsavedError as error:
+        return Result(Verdict.UNKNOWN, error.message)
+    result = await measure_with(filled, replace(ctx, values=values))
+    if result.passed:
+        ctx.session.variables.keep(result.saved)
+    return result
+
+
+async def measure_with(check: Step, ctx: CheckContext) -> Result:
+    """Run a check once as it stands, within its time limit."""
     assert isinstance(check.settings, Check)  # noqa: S101 - gates and check steps are checks by the model
     limit = time_limit(check)
     try:
@@ -38,7 +57,7 @@ async def measure(check: Step, ctx: CheckContext) -> Result:
 
 
 async def evaluate_all(
-    session: Session, where: tuple[str, int], ctx: CheckContext, gates: Sequence[Gate], *, final: bool
+    session: Session, where: tuple[str, int], ctx: StepContext, gates: Sequence[Gate], *, final: bool
 ) -> None:
     """All gates side by side; raise at the first that fails, or is still unknown when it is the last time."""
     tasks = [asyncio.create_task(_evaluate(session, where, ctx, gate)) for gate in gates]
@@ -59,7 +78,7 @@ async def evaluate_all(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _evaluate(session: Session, where: tuple[str, int], ctx: CheckContext, gate: Gate) -> tuple[Gate, Result]:
+async def _evaluate(session: Session, where: tuple[str, int], ctx: StepContext, gate: Gate) -> tuple[Gate, Result]:
     started = time.monotonic()
     result = await measure(gate, ctx)
     if not result.passed:
@@ -86,7 +105,7 @@ def _keep(session: Session, where: tuple[str, int], gate: Gate, result: Result) 
 
 
 async def hold(
-    session: Session, where: tuple[str, int], ctx: CheckContext, seconds: float, gates: Sequence[Gate], every: float
+    session: Session, where: tuple[str, int], ctx: StepContext, seconds: float, gates: Sequence[Gate], every: float
 ) -> None:
     """Stay at this weight for so long as the gates pass and nobody else changes the proxy."""
     weight = session.state.weight

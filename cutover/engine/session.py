@@ -17,6 +17,7 @@ from cutover.artifacts import Artifacts
 from cutover.engine import events as e
 from cutover.engine import state as run_state
 from cutover.engine.state import RunState
+from cutover.engine.variables import Variables
 from cutover.errors import CutoverError, LockedError
 from cutover.journal import MemoryJournal, exclusive
 from cutover.journal.base import Journal, Recorded
@@ -80,6 +81,9 @@ class Session:
     """What could not be written down, during a rollback that goes on all the same."""
     observed: tuple[object, Observer] | None = None
     """What the proxy saw at the present weight, beside what tells that stay from others; see ``observing``."""
+
+    def __post_init__(self) -> None:
+        self.variables = Variables(self.loaded)
 
     @property
     def plan(self) -> Plan:

@@ -8,6 +8,7 @@ import json
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cutover.actions.base import Action
 from cutover.checks.base import Check, Result
@@ -101,7 +102,7 @@ async def _perform(session: Session, ctx: StepContext, step: Step) -> tuple[str,
     gates = getattr(step.settings, "gates", ())
     if step.type == "shift" and gates:
         await evaluate_all(session, (ctx.phase, ctx.index), ctx, early_gates(gates), final=True)
-    return await _act(ctx, step, step.settings), None
+    return await _act(ctx, step), None
 
 
 def early_gates(gates: Sequence[Gate]) -> list[Gate]:
@@ -109,10 +110,13 @@ def early_gates(gates: Sequence[Gate]) -> list[Gate]:
     return [gate for gate in gates if not getattr(gate.settings, "needs_traffic", False)]
 
 
-async def _act(ctx: StepContext, step: Step, action: Action) -> str:
+async def _act(ctx: StepContext, step: Step) -> str:
+    values = await ctx.ready(step)
+    filled = values.filled(step).settings
+    assert isinstance(filled, Action)  # noqa: S101 - as it was before
     try:
         async with asyncio.timeout(step.timeout):
-            return await action.run(ctx)
+            return await filled.run(replace(ctx, values=values))
     except TimeoutError:
         raise StepFailedError(f"not done within {format_duration(step.timeout or 0)}") from None
 

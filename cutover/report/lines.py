@@ -113,6 +113,11 @@ def _(event: e.StepStarted, _state: RunState) -> str:
 
 
 @_told.register
+def _(event: e.AskedAgain, _state: RunState) -> str:
+    return _step(MARKS.get(event.verdict, event.verdict), f"asked again, for what it saves: {event.summary}")
+
+
+@_told.register
 def _(event: e.StepRetried, _state: RunState) -> str:
     return _step(MARKS.get(event.verdict, event.verdict), f"{event.summary}; try {event.attempt}, trying again")
 

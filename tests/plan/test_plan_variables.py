@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cutover.plan.variables import fill, names_in
 
-VALUES: dict[str, Any] = {"token": "abc", "id": 7, "flag": True, "ratio": 0.5, "tricky": "${id}"}
+VALUES: dict[str, Any] = {"token": "abc", "id": 7, "flag": True, "ratio": 0.5, "tricky": "${id}", "odd": "../a b?x=1&y"}
 
 
 def test_names_are_found_in_every_string_and_only_those_asked_for() -> None:
@@ -36,6 +36,16 @@ def test_names_are_found_in_every_string_and_only_those_asked_for() -> None:
          {"json": {"id": 7, "all": [True, {"deep": 0.5}], "text": "no 7"}}),
         ({"json": "${id}", "body": "${id}"}, {"json": 7, "body": "7"}),
         ([{"headers": {"X": "${id}"}}], [{"headers": {"X": "7"}}]),
+        (
+            {"path": "/items/${odd}?of=${id}", "requests": ["GET /items/${odd}"], "body": "${odd}"},
+            {
+                "path": "/items/..%2Fa%20b%3Fx%3D1%26y?of=7",
+                "requests": ["GET /items/..%2Fa%20b%3Fx%3D1%26y"],
+                "body": "../a b?x=1&y",
+            },
+        ),
+        ({"json": {"path": "${odd}", "lines": ["GET /${odd}"]}, "run": ["a", "${odd}"]},
+         {"json": {"path": "../a b?x=1&y", "lines": ["GET /../a b?x=1&y"]}, "run": ["a", "../a b?x=1&y"]}),
         ("${other} ${id:-x}", "${other} ${id:-x}"),
         ({"${id}": None, "n": 1.5, "b": False}, {"${id}": None, "n": 1.5, "b": False}),
     ],
