@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -11,18 +12,22 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import Check, CheckContext, Result, Target
-from cutover.parity.options import ComparedRequest, Options, options_of
-from cutover.parity.sources.lines import read_requests
+from cutover.parity.options import Options, options_of
+from cutover.parity.settings import FileName, Sources
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Headers
-from cutover.plan.thresholds import Threshold, Verdict, parse_threshold, worst
+from cutover.plan.thresholds import DIFFERENCES, Threshold, Verdict, parse_threshold, worst
 from cutover.plan.units import Duration, Size
 
 if TYPE_CHECKING:
     from cutover.parity.fetch import HeadersFor, Side
+    from cutover.parity.gather import Gathered
+    from cutover.parity.learn import Learned
+    from cutover.parity.report import Report
+    from cutover.parity.run import Comparison
 
 ACCEPT = "application/json, */*;q=0.8"
-_METRICS = ("mismatches", "requests")
+_METRICS = ("requests", *DIFFERENCES)
 SideToAsk = Literal["old", "new", "fallback", "proxy"]
 
 
@@ -39,7 +44,7 @@ class Against(PlanModel):
         return self
 
 
-class Diff(Check, Options):
+class Diff(Check, Sources, Options):
     """Ask old and new the same, and compare status, headers and bodies.
 
     Example::
@@ -50,71 +55,115 @@ class Diff(Check, Options):
     mapping with options of its own, which add to those of the step. ``timeout`` is that of one request.
     """
 
-    listed: list[ComparedRequest] = Field(default_factory=list, alias="requests")
-    requests_file: str | None = None
     headers: Headers = Field(default_factory=dict)
     against: Against = Field(default_factory=Against)
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    rps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     timeout: Duration = 10.0
     max_body: Size = 64 * 1024 * 1024
+    lacking: list[str] = Field(default_factory=list)
+    save: FileName | None = None
     thresholds: list[Threshold] = Field(default_factory=lambda: [parse_threshold("mismatches <= 0%")])
-
-    @field_validator("requests_file")
-    @classmethod
-    def _readable(cls, file: str | None) -> str | None:
-        if file is not None:
-            read_requests(Path(file))
-        return file
+    endpoints: dict[str, list[Threshold]] = Field(default_factory=dict)
 
     @field_validator("thresholds")
     @classmethod
     def _measured(cls, thresholds: list[Threshold]) -> list[Threshold]:
-        for threshold in thresholds:
-            if threshold.metric not in _METRICS or threshold.relative:
-                message = f"diff measures {' and '.join(_METRICS)}, not {threshold}"
-                raise PydanticCustomError("diff", "{message}", {"message": message})
-        if not thresholds:
-            raise PydanticCustomError("diff", "thresholds needs at least one, as in 'mismatches <= 0%'")
-        return thresholds
+        return _measurable(thresholds, "")
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_measured(cls, endpoints: dict[str, list[Threshold]]) -> dict[str, list[Threshold]]:
+        return {name: _measurable(thresholds, f" of {name}") for name, thresholds in endpoints.items()}
 
     @model_validator(mode="after")
     def _something_to_ask(self) -> Self:
-        if not self.listed and self.requests_file is None:
-            raise PydanticCustomError("diff", "diff needs requests, or a requests_file")
+        if not (self.listed or self.requests_file or self.sequences or self.drawn_from):
+            message = "diff needs requests, sequences, a requests_file, or openapi, access_log or har to draw them from"
+            raise PydanticCustomError("diff", "{message}", {"message": message})
         return self
 
-    def all_requests(self) -> list[ComparedRequest]:
-        """The plan's own and the file's."""
-        return [*self.listed, *(read_requests(Path(self.requests_file)) if self.requests_file else [])]
+    def asks(self) -> Sequence[str]:
+        return (self.against.old, self.against.new)
 
     def requests(self) -> Sequence[str]:
-        return [str(request) for request in self.all_requests()]
+        sequences = (f"{name}: {request}" for name, requests in self.sequences.items() for request in requests)
+        return [*map(str, self.all_requests()), *sequences, *(f"(from the {source})" for source in self.drawn_from)]
 
     def summary(self) -> str:
-        count = len(self.all_requests())
+        count = len(self.all_requests()) + sum(map(len, self.sequences.values()))
+        parts = [f"{count} request{'s' if count != 1 else ''}"] if count or not self.drawn_from else []
+        parts += [f"requests from the {source}" for source in self.drawn_from]
         limits = " and ".join(map(str, self.thresholds))
-        return f"{count} request{'s' if count != 1 else ''}, {self.against.old} against {self.against.new}, {limits}"
+        return f"{', '.join(parts)}, {self.against.old} against {self.against.new}, {limits}"
 
     async def run(self, ctx: CheckContext) -> Result:
-        from cutover.parity.run import Comparison  # noqa: PLC0415 - start-up time
+        return await self.compare(ctx)
+
+    async def compare(self, ctx: CheckContext, *, whole: bool = True) -> Result:
+        """Without ``whole`` only some requests are asked: limits of endpoints that are not among them don't count."""
+        from cutover.parity.gather import SourceError, coverage_of  # noqa: PLC0415 - start-up time
         from cutover.parity.told import details, summary  # noqa: PLC0415 - start-up time
 
-        comparison = Comparison(
+        comparison = self._comparison(ctx)
+        try:
+            gathered = await self._gathered(ctx, comparison)
+        except SourceError as error:
+            return Result(Verdict.UNKNOWN, str(error), {"requests": 0.0})
+        report = await replace(comparison, endpoint_of=gathered.endpoint_of).run(gathered.requests, self.sequences)
+        coverage = coverage_of(gathered, self.sequences, self.lacking)
+        verdict = self._verdict(report, whole=whole)
+        if coverage is not None and coverage.lacking:
+            verdict = Verdict.FAIL
+        told = {**await details(report), **gathered.to_json(), "coverage": coverage.to_json() if coverage else None}
+        summaries = [summary(report), *([coverage.summary()] if coverage else [])]
+        return Result(verdict, "; ".join(summaries), _shown(report.figures()), told)
+
+    async def learn(self, ctx: CheckContext, baseline: str | None = None) -> Learned:
+        """What moves on old by itself; ``baseline`` is the URL of another instance of old. Raises ``SourceError``."""
+        from cutover.parity.learn import learn  # noqa: PLC0415 - start-up time
+
+        comparison = self._comparison(ctx)
+        gathered = await self._gathered(ctx, comparison)
+        old = ctx.target(self.against.old)
+        again = replace(old, url=baseline.rstrip("/")) if baseline else old
+        sides = replace(comparison, new=self._side(again, ctx), endpoint_of=gathered.endpoint_of)
+        return await learn(sides, gathered.requests)
+
+    def _comparison(self, ctx: CheckContext) -> Comparison:
+        from cutover.parity.run import Comparison  # noqa: PLC0415 - start-up time
+
+        return Comparison(
             old=self._side(ctx.target(self.against.old), ctx),
             new=self._side(ctx.target(self.against.new), ctx),
             options=options_of(self),
             public_url=ctx.plan.proxy.url,
             concurrency=self.concurrency,
+            rps=self.rps,
             progress=ctx.progress,
         )
-        report = await comparison.run(self.all_requests())
-        figures = {"requests": float(report.compared)}
-        if report.compared:
-            figures["mismatches"] = report.mismatches
-        verdict = worst([threshold.judge(figures) for threshold in self.thresholds])
+
+    async def _gathered(self, ctx: CheckContext, comparison: Comparison) -> Gathered:
+        from cutover.parity.gather import gather, save  # noqa: PLC0415 - start-up time
+
+        gathered = await gather(self, comparison)
+        if self.save is not None:
+            save(Path(self.save), gathered, self)
+            ctx.progress(f"{len(gathered.requests)} requests written to {self.save}")
+        return gathered
+
+    def _verdict(self, report: Report, *, whole: bool) -> Verdict:
+        """An endpoint with thresholds of its own is judged by them alone, all others together by the step's."""
+        rest = [name for name in report.endpoints if name not in self.endpoints]
+        judged = [threshold.judge(report.figures(rest)) for threshold in self.thresholds if rest or not self.endpoints]
+        for name, thresholds in self.endpoints.items():
+            if not whole and name not in report.endpoints:
+                continue
+            judged += [threshold.judge(report.figures([name])) for threshold in thresholds]
+        verdict = worst(judged)
         if verdict is Verdict.PASS and (report.unknown.count or not report.compared):
-            verdict = Verdict.UNKNOWN
-        return Result(verdict, summary(report), figures, await details(report))
+            return Verdict.UNKNOWN
+        return verdict
 
     def _side(self, target: Target, ctx: CheckContext) -> Side:
         from cutover.parity.fetch import Limits, Side  # noqa: PLC0415 - start-up time
@@ -135,3 +184,19 @@ class Diff(Check, Options):
             return target.headers_with({**{n: v for n, v in common.items() if n.lower() not in names}, **given})
 
         return headers
+
+
+def _measurable(thresholds: list[Threshold], where: str) -> list[Threshold]:
+    for threshold in thresholds:
+        if threshold.metric not in _METRICS or threshold.relative:
+            message = f"diff measures {', '.join(_METRICS)}, not {threshold}"
+            raise PydanticCustomError("diff", "{message}", {"message": message})
+    if not thresholds:
+        message = f"thresholds{where} needs at least one, as in 'mismatches <= 0%'"
+        raise PydanticCustomError("diff", "{message}", {"message": message})
+    return thresholds
+
+
+def _shown(figures: Mapping[str, float]) -> dict[str, float]:
+    """Kinds of which there is none are left out."""
+    return {name: value for name, value in figures.items() if value or name in {"requests", "mismatches"}}

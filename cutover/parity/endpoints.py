@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _ID = re.compile(
     r"\d+"
@@ -11,10 +12,16 @@ _ID = re.compile(
     r"|\d+(?:\.\d+){3,}"
     r"|\d{4}-\d\d-\d\d"
     r"|[A-Za-z]{1,16}[-_]\d{2,}"
+    r"|\S*\$\{\w+\}\S*"
 )
+
+EndpointOf = Callable[[str, str], str]
 
 
 def endpoint(method: str, path: str) -> str:
-    """``GET /studies/{id}``: segments that are numbers, UUIDs, long hex, DICOM UIDs, dates or EXAM-0001 are ids."""
+    """``GET /studies/{id}``: segments that are numbers, UUIDs, long hex, DICOM UIDs, dates or EXAM-0001 are ids.
+
+    So are variables of a sequence.
+    """
     plain = path.partition("?")[0].partition("#")[0]
     return f"{method} " + "/".join("{id}" if _ID.fullmatch(segment) else segment for segment in plain.split("/"))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.parity.jsonpath import JsonPath
+from cutover.parity.saving import Saves
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Request
 
@@ -72,6 +73,12 @@ class Options(PlanModel):
 
 class ComparedRequest(Request, Options):
     """A request with options of its own, which add to those of the step."""
+
+
+class SavingRequest(ComparedRequest):
+    """A request of a sequence: what it saves stands in the later ones as ``${name}``, for each side its own."""
+
+    save: Saves = Field(default_factory=dict)
 
 
 def options_of(settings: Options) -> Options:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
+from cutover.parity.ids import Ids
+
 SideName = Literal["old", "new"]
 
 
@@ -14,13 +16,14 @@ SideName = Literal["old", "new"]
 class Origins:
     """``own`` maps a side to the hosts (``host:port``) that are itself; ``rewrite_path`` is old's prefix to new's.
 
-    ``scheme`` is how clients reach the service.
+    ``scheme`` is how clients reach the service. ``ids`` are what each side called what it created.
     """
 
     old: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
     rewrite_path: Mapping[str, str] = field(default_factory=dict)
     scheme: str = "http"
+    ids: Ids = field(default_factory=Ids)
 
     def path_on_new(self, path: str) -> str:
         """A path as old knows it, as new knows it."""
@@ -39,6 +42,8 @@ class Origins:
             url = urljoin(base, url)
         if not self.is_own(url, side):
             return url
+        if side == "new" and self.ids:
+            url = self.ids.url_as_old(url)
         parts = urlsplit(url)
         path = parts._replace(scheme="", netloc="").geturl() if parts.netloc else url
         return self._path_on_old(path or "/") if side == "new" else path or "/"

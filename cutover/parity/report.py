@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from cutover.parity.endpoints import endpoint
+from cutover.parity.endpoints import EndpointOf, endpoint
 from cutover.parity.findings import FURTHER_PATHS, Findings, Key, Kind, Level, Tally
 from cutover.parity.noise import Noise
 from cutover.parity.options import ComparedRequest
@@ -16,6 +16,8 @@ MAX_NAMED = 50
 MAX_ENDPOINTS = 1000
 MAX_KEYS = 20
 OTHER_ENDPOINTS = "(further endpoints)"
+
+WHOLE_ANSWER = frozenset({Kind.CONNECTION, Kind.STATUS, Kind.BODY})
 
 Rule = tuple[str, str]
 
@@ -35,10 +37,11 @@ class Named:
 
 @dataclass(slots=True)
 class EndpointReport:
-    """``failing`` counts requests by the set of failing findings that each had."""
+    """``requests`` were compared; ``failing`` counts them by the set of failing findings that each had."""
 
     findings: Findings = field(default_factory=Findings)
     noise: Noise = field(default_factory=Noise)
+    requests: int = 0
     failing: Counter[frozenset[Key]] = field(default_factory=Counter)
 
     def excused(self) -> set[Key]:
@@ -48,6 +51,15 @@ class EndpointReport:
         """Requests with a failing finding that is no noise."""
         excused = self.excused()
         return sum(count for keys, count in self.failing.items() if keys - excused)
+
+    def differing_by_kind(self) -> Counter[Kind]:
+        """Requests with a failing finding of each kind; one of two kinds counts for both."""
+        excused = self.excused()
+        kinds: Counter[Kind] = Counter()
+        for keys, count in self.failing.items():
+            for kind in {key.kind for key in keys - excused}:
+                kinds[kind] += count
+        return kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class Report:
 
     compared: int = 0
     failed: int = 0
+    endpoint_of: EndpointOf = endpoint
     endpoints: dict[str, EndpointReport] = field(default_factory=dict)
     skipped: Named = field(default_factory=Named)
     unknown: Named = field(default_factory=Named)
@@ -83,7 +96,8 @@ class Report:
         self.compared += 1
         if outcome.emptied:
             self.emptied.add(name)
-        report = self._endpoint(endpoint(request.method, request.path))
+        report = self._endpoint(self.endpoint_of(request.method, request.path))
+        report.requests += 1
         report.findings.merge(outcome.findings, name)
         report.noise.count(outcome.raw, outcome.noise)
         if outcome.findings.failed:
@@ -99,16 +113,32 @@ class Report:
     def differing(self) -> int:
         return sum(report.differing() for report in self.endpoints.values())
 
-    @property
-    def mismatches(self) -> float:
-        """Percent of the compared requests."""
-        return 100.0 * self.differing / self.compared if self.compared else 0.0
+    def figures(self, names: Collection[str] | None = None) -> dict[str, float]:
+        """``requests``, ``mismatches`` and each kind, in percent of the requests, over all endpoints or those named.
+
+        Without requests there are no percentages.
+        """
+        reports = [report for name, report in self.endpoints.items() if names is None or name in names]
+        requests = sum(report.requests for report in reports)
+        if not requests:
+            return {"requests": 0.0}
+        kinds: Counter[Kind] = Counter()
+        for report in reports:
+            kinds.update(report.differing_by_kind())
+        differing = sum(report.differing() for report in reports)
+        percent = {"mismatches": differing, **{kind.value: kinds[kind] for kind in Kind}}
+        return {"requests": float(requests), **{name: 100.0 * n / requests for name, n in percent.items()}}
 
     def groups(self, *levels: Level) -> list[Group]:
-        """Worst first; all levels unless some are named."""
+        """Worst first: what breaks whole answers, then what is most frequent. All levels unless some are named."""
         found = list(self._groups(set(levels) or set(Level)))
         order = list(Level)
-        return sorted(found, key=lambda g: (order.index(g.key.level), -g.tally.count, g.endpoint, g.key.path))
+        return sorted(
+            found,
+            key=lambda g: (
+                order.index(g.key.level), g.key.kind not in WHOLE_ANSWER, -g.tally.count, g.endpoint, g.key.path,
+            ),
+        )  # fmt: skip
 
     def _groups(self, levels: set[Level]) -> Iterator[Group]:
         for name, report in self.endpoints.items():

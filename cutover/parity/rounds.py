@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cutover.parity.answers import Answer, Failure
 from cutover.parity.document import NotComparableError
 from cutover.parity.exchange import Asked, Compared
 from cutover.parity.fetch import Asker
 from cutover.parity.findings import ABSENT, Findings, Key, Kind, Level
+from cutover.parity.ids import Ids
 from cutover.parity.noise import Matter, matters
 from cutover.parity.options import ComparedRequest
 from cutover.parity.origins import Origins
 from cutover.parity.rules import Rules
-from cutover.parity.work import compare
+from cutover.parity.work import Work
 
 _SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """One request as each side is asked it: the same, but for the ids of what each side created itself."""
+
+    old: ComparedRequest
+    new: ComparedRequest
+    ids: Ids = field(default_factory=Ids)
+
+    @classmethod
+    def same(cls, request: ComparedRequest) -> Both:
+        return cls(request, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,7 @@ class Rounds:
     old: Asker
     new: Asker
     origins: Callable[[Rules], Origins]
+    work: Work
 
     async def compare(self, request: ComparedRequest, rules: Rules, *, new_first: bool) -> Outcome:
         """Old and new back to back; on a difference old again, then both once more in the other order.
@@ -48,7 +64,7 @@ class Rounds:
         What only one of the two looks shows is a warning, except that new failed where old did not. A request that
         writes is sent once.
         """
-        look = _Look(self, request, rules)
+        look = Look(self, Both.same(request), rules)
         try:
             old, new = await look.ask(new_first=new_first)
             first = await look.compare(old, new)
@@ -65,29 +81,42 @@ class Rounds:
             return Outcome(unknown=str(error))
         return Outcome(_confirmed(first.findings, second.findings, noise), first.findings, noise, first.emptied)
 
+    async def watch(self, request: ComparedRequest, rules: Rules, pause_s: float) -> Outcome:
+        """Each side once, the second after a pause, and whatever differs: for two that ought to be the same."""
+        look = Look(self, Both.same(request), rules)
+        try:
+            old = await look.ask_old()
+            await asyncio.sleep(pause_s)
+            seen = await look.compare(old, await look.ask_new())
+        except (UnknownError, NotComparableError) as error:
+            return Outcome(unknown=str(error))
+        return Outcome(seen.findings, seen.findings)
+
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
+    """One request under its rules."""
+
     rounds: Rounds
-    request: ComparedRequest
+    both: Both
     rules: Rules
 
     async def ask(self, *, new_first: bool) -> tuple[Answer, Answer | Failure]:
-        """Back to back, in the given order."""
+        """Back to back, in the given order. Raises ``UnknownError`` where old gives no answer."""
         if new_first:
-            new = await self._ask_new()
+            new = await self.ask_new()
             return await self.ask_old(), new
-        return await self.ask_old(), await self._ask_new()
+        return await self.ask_old(), await self.ask_new()
 
     async def ask_old(self) -> Answer:
-        answer = await self.rounds.old.ask(self.request, self.request.path, follow=self._follow)
+        answer = await self.rounds.old.ask(self.both.old, self.both.old.path, follow=self._follow)
         if isinstance(answer, Failure):
             raise UnknownError(f"old: {answer.reason}")
         return answer
 
-    async def _ask_new(self) -> Answer | Failure:
-        path = self.rounds.origins(self.rules).path_on_new(self.request.path)
-        answer = await self.rounds.new.ask(self.request, path, follow=self._follow)
+    async def ask_new(self) -> Answer | Failure:
+        path = self.rounds.origins(self.rules).path_on_new(self.both.new.path)
+        answer = await self.rounds.new.ask(self.both.new, path, follow=self._follow)
         if isinstance(answer, Failure) and answer.kind == "too_large":
             raise UnknownError(f"new: {answer.reason}")
         return answer
@@ -97,13 +126,15 @@ class _Look:
         return self.rules.options.redirects == "follow"
 
     async def compare(self, old: Answer, new: Answer | Failure) -> Compared:
+        """Raises ``NotComparableError``."""
         if isinstance(new, Failure):
             findings = Findings()
             kind = Kind.BODY if new.kind == "broken" else Kind.CONNECTION
             path = "$" if new.kind == "broken" else "status"
             findings.add(kind, path, f"answered {old.status}", ABSENT, message=f"new: {new.reason}")
             return Compared(findings)
-        return await self._compared(old, new, self.rounds.origins(self.rules), self.rules)
+        origins = replace(self.rounds.origins(self.rules), ids=self.both.ids)
+        return await self._compared(old, new, origins, self.rules)
 
     async def old_against_old(self, one: Answer, other: Answer) -> Findings:
         """Under the same rules, but nothing that matches here makes a rule a used one."""
@@ -112,7 +143,7 @@ class _Look:
         return (await self._compared(one, other, alike, Rules(self.rules.options))).findings
 
     async def _compared(self, old: Answer, new: Answer, origins: Origins, rules: Rules) -> Compared:
-        return await compare(old, new, Asked(self.request.method, self.request.path), rules, origins)
+        return await self.rounds.work.compare(old, new, Asked(self.both.old.method, self.both.old.path), rules, origins)
 
 
 def _confirmed(first: Findings, second: Findings, noise: set[Matter]) -> Findings:

@@ -3,57 +3,139 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 
+from cutover.parity.endpoints import EndpointOf, endpoint
 from cutover.parity.fetch import Side
-from cutover.parity.options import ComparedRequest, Options, options_for
+from cutover.parity.options import ComparedRequest, Options, SavingRequest, options_for
 from cutover.parity.origins import Origins, own_hosts
 from cutover.parity.report import Report, Rule
-from cutover.parity.rounds import Rounds
+from cutover.parity.rounds import Outcome, Rounds
 from cutover.parity.rules import Rules
+from cutover.parity.sequence import run_sequence
+from cutover.parity.work import working
+
+Job = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared, and how. ``public_url`` is how clients reach the service; its host is sent to both sides."""
+    """What is compared, and how. ``public_url`` is how clients reach the service; its host is sent to both sides.
+
+    ``rps`` is how many requests each side gets in a second at most, ``concurrency`` how many at a time.
+    """
 
     old: Side
     new: Side
     options: Options = field(default_factory=Options)
     public_url: str = ""
     concurrency: int = 4
+    rps: float | None = None
+    endpoint_of: EndpointOf = endpoint
     progress: Callable[[str], None] = lambda _: None
 
-    async def run(self, requests: Iterable[ComparedRequest]) -> Report:
+    async def run(
+        self, requests: Iterable[ComparedRequest], sequences: Mapping[str, Sequence[SavingRequest]] | None = None
+    ) -> Report:
         """Ask both sides for every request; those that write are skipped unless they say ``unsafe: true``."""
-        report = Report()
+        report = self._report()
         rules = _RulesOfRequests(self.options)
-        async with self.old.open() as old, self.new.open() as new:
-            rounds = Rounds(old, new, self._origins)
-            todo = enumerate(_allowed(requests, report))
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self.concurrency):
-                    workers.create_task(self._work(todo, rounds, rules, report))
+        async with self.rounds() as rounds:
+            jobs = _Jobs(rounds, rules, report, self.progress)
+            todo = chain(
+                (partial(jobs.single, n, request) for n, request in enumerate(_allowed(requests, report))),
+                (partial(jobs.sequence, name, steps) for name, steps in _allowed_sequences(sequences or {}, report)),
+            )
+            await self._work(todo, self.concurrency)
         report.unused = rules.unused() if report.compared else []
         return report
 
-    async def _work(
-        self, todo: Iterator[tuple[int, ComparedRequest]], rounds: Rounds, rules: _RulesOfRequests, report: Report
-    ) -> None:
-        for number, request in todo:
-            own = rules.of(request)
-            report.add(request, await rounds.compare(request, own, new_first=number % 2 == 1))
-            rules.done(own)
+    async def watch(self, requests: Iterable[ComparedRequest], pause_s: float, pending: int) -> Report:
+        """Ask each side once, the second after a pause, and tell whatever differs. Only what changes nothing is sent.
+
+        ``pending`` is how many requests may wait at a time; a pause keeps no connection.
+        """
+        report = self._report()
+        rules = _RulesOfRequests(self.options)
+
+        async def watch(request: ComparedRequest) -> None:
+            report.add(request, await rounds.watch(request, rules.of(request), pause_s))
             self.progress(_progress(report))
 
-    def _origins(self, rules: Rules) -> Origins:
-        return Origins(
-            old=own_hosts(self.old.url, self.public_url),
-            new=own_hosts(self.new.url, self.public_url),
-            rewrite_path=rules.options.rewrite_path,
-            scheme=self.public_url.partition(":")[0] or "http",
-        )
+        async with self.rounds() as rounds:
+            await self._work((partial(watch, request) for request in _safe(requests, report)), pending)
+        return report
+
+    def _report(self) -> Report:
+        return Report(endpoint_of=self.endpoint_of)
+
+    @asynccontextmanager
+    async def rounds(self) -> AsyncIterator[Rounds]:
+        """Both sides, open."""
+        old_hosts, new_hosts = own_hosts(self.old.url, self.public_url), own_hosts(self.new.url, self.public_url)
+        scheme = self.public_url.partition(":")[0] or "http"
+
+        def origins(rules: Rules) -> Origins:
+            return Origins(old_hosts, new_hosts, rules.options.rewrite_path, scheme)
+
+        async with self.old.open() as old, self.new.open() as new, working() as work:
+            yield Rounds(old, new, origins, work)
+
+    async def _work(self, todo: Iterator[Job], workers: int) -> None:
+        pace = _Pace(self.rps)
+
+        async def work() -> None:
+            for job in todo:
+                await pace.next()
+                await job()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(work())
+
+
+class _Pace:
+    """Lets so many a second through, evenly."""
+
+    def __init__(self, rps: float | None) -> None:
+        self._gap_s = 1 / rps if rps else 0.0
+        self._next = 0.0
+
+    async def next(self) -> None:
+        if not self._gap_s:
+            return
+        now = asyncio.get_running_loop().time()
+        mine = max(now, self._next)
+        self._next = mine + self._gap_s
+        await asyncio.sleep(mine - now)
+
+
+@dataclass(frozen=True)
+class _Jobs:
+    """What one worker does at a time."""
+
+    rounds: Rounds
+    rules: _RulesOfRequests
+    report: Report
+    progress: Callable[[str], None]
+
+    async def single(self, number: int, request: ComparedRequest) -> None:
+        own = self.rules.of(request)
+        self._count(request, own, await self.rounds.compare(request, own, new_first=number % 2 == 1))
+
+    async def sequence(self, name: str, requests: Sequence[SavingRequest]) -> None:
+        """One after the other; each by the ids that the ones before it gave."""
+        async for request, own, outcome in run_sequence(name, requests, self.rounds, self.rules.of):
+            self._count(request, own, outcome)
+
+    def _count(self, request: ComparedRequest, own: Rules, outcome: Outcome) -> None:
+        self.report.add(request, outcome)
+        self.rules.done(own)
+        self.progress(_progress(self.report))
 
 
 class _RulesOfRequests:
@@ -85,6 +167,25 @@ def _allowed(requests: Iterable[ComparedRequest], report: Report) -> Iterator[Co
             yield request
         else:
             report.skipped.add(str(request))
+
+
+def _safe(requests: Iterable[ComparedRequest], report: Report) -> Iterator[ComparedRequest]:
+    for request in requests:
+        if request.safe:
+            yield request
+        else:
+            report.skipped.add(str(request))
+
+
+def _allowed_sequences(
+    sequences: Mapping[str, Sequence[SavingRequest]], report: Report
+) -> Iterator[tuple[str, Sequence[SavingRequest]]]:
+    """All of a sequence or nothing: what follows a request that was not sent says nothing."""
+    for name, requests in sequences.items():
+        if writes := [request for request in requests if not (request.safe or request.unsafe)]:
+            report.skipped.add(f"{name}: {writes[0]}")
+        else:
+            yield name, requests
 
 
 def _progress(report: Report) -> str:

@@ -37,6 +37,12 @@ class Place:
     name: str = ""
     path: JsonPath | None = None
 
+    @property
+    def member(self) -> str:
+        """The name under which it stands: the last one of a path, or that of a header or cookie."""
+        names = [part for part in self.path.segments if isinstance(part, str)] if self.path is not None else []
+        return names[-1] if names else self.name
+
     def __str__(self) -> str:
         return str(self.path) if self.path is not None else f"{self.kind}:{self.name}"
 
@@ -84,7 +90,7 @@ def _mistake(message: str) -> PydanticCustomError:
 Saves = Annotated[dict[Annotated[str, AfterValidator(_variable_name)], Place], Field(min_length=1)]
 
 
-def take(saves: Mapping[str, Place], headers: Iterable[tuple[str, str]], body: bytes) -> dict[str, Any]:
+def take(saves: Mapping[str, Place], headers: Iterable[tuple[str, str]], body: bytes | bytearray) -> dict[str, Any]:
     """The value of each name in an answer. ``headers`` are as sent, repeated ones apart; ``body`` is decoded.
 
     Raises ``NotSavedError`` naming all that could not be taken.
@@ -107,7 +113,7 @@ class _MissingError(Exception):
 
 
 class _Answer:
-    def __init__(self, headers: list[tuple[str, str]], body: bytes) -> None:
+    def __init__(self, headers: list[tuple[str, str]], body: bytes | bytearray) -> None:
         self._headers = headers
         self._body = body
         self._document: Any = None

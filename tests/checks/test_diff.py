@@ -53,7 +53,7 @@ def test_it_says_what_it_will_ask() -> None:
         (MINIMAL | {"concurrency": 0}, "greater"),
         (MINIMAL | {"timeout": 5}, "unit"),
         (MINIMAL | {"max_body": 64}, "unit"),
-        (MINIMAL | {"thresholds": ["p95 <= 1s"]}, "measures mismatches"),
+        (MINIMAL | {"thresholds": ["p95 <= 1s"]}, "diff measures requests, mismatches"),
         (MINIMAL | {"thresholds": []}, "at least one"),
         (MINIMAL | {"against": {"old": "new"}}, "itself"),
         (MINIMAL | {"requests_file": "/nowhere/requests.txt"}, "can't be read"),

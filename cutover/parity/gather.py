@@ -1,0 +1,135 @@
+"""All requests of a comparison: those listed, and those drawn from a document, a log and a HAR file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from cutover.errors import CutoverError
+from cutover.openapi.document import Document
+from cutover.openapi.errors import DocumentError
+from cutover.openapi.read import Place, place_of, read_document
+from cutover.parity.endpoints import EndpointOf, endpoint
+from cutover.parity.fetch import Side
+from cutover.parity.options import ComparedRequest
+from cutover.parity.run import Comparison
+from cutover.parity.settings import Sources
+from cutover.parity.sources.accesslog import draw_access_logs
+from cutover.parity.sources.drawn import Drawn, LeftOut
+from cutover.parity.sources.har import read_har
+from cutover.parity.sources.lines import write_requests
+
+
+class SourceError(Exception):
+    """A source of requests can't be read; the message says which and why."""
+
+
+@dataclass
+class Gathered:
+    """``requests`` in the order in which they are asked, none of them twice. ``notes`` are for people."""
+
+    requests: list[ComparedRequest] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    old: Document | None = None
+    new: Document | None = None
+    uncovered: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def endpoint_of(self) -> EndpointOf:
+        """Endpoints by the templates of old's document, where it knows the path."""
+        if self.old is None:
+            return endpoint
+        document = self.old
+
+        def of(method: str, path: str) -> str:
+            operation = document.match(method, path)
+            return operation.name if operation else endpoint(method, path)
+
+        return of
+
+    def add(self, drawn: Drawn, limit: int) -> None:
+        """Take in what is not there yet, up to ``limit`` requests in all."""
+        known = {_identity(request) for request in self.requests}
+        fresh = [request for request in drawn.requests if _identity(request) not in known]
+        kept = fresh[: max(0, limit)]
+        self.requests += kept
+        self.left_out += drawn.left_out
+        if beyond := fresh[len(kept) :]:
+            self.left_out.append(LeftOut("beyond the limit", len(beyond), [str(r) for r in beyond[:5]]))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"left_out": [one.to_json() for one in self.left_out], "notes": self.notes}
+
+
+async def gather(sources: Sources, comparison: Comparison) -> Gathered:
+    """Raises ``SourceError``. Asks old for its document, and for ids that its paths need."""
+    gathered = Gathered(requests=sources.all_requests())
+    room = _Room(gathered, sources.limit)
+    try:
+        if sources.access_log:
+            logs = [Path(file) for file in sources.access_log]
+            gathered.add(
+                await draw_access_logs(*logs, limit=sources.limit, endpoint_of=gathered.endpoint_of), room.left
+            )
+        for file in sources.har:
+            gathered.add(await asyncio.to_thread(_har, Path(file), gathered, comparison, room.limit), room.left)
+    except DocumentError as error:
+        raise SourceError(f"no requests: {error}") from None
+    except PydanticCustomError as error:
+        raise SourceError(f"no requests: {error.message()}") from None
+    return gathered
+
+
+class _Room:
+    """How many more may be drawn."""
+
+    def __init__(self, gathered: Gathered, limit: int) -> None:
+        self.limit = limit
+        self._gathered = gathered
+        self._listed = len(gathered.requests)
+
+    @property
+    def left(self) -> int:
+        return self.limit - (len(self._gathered.requests) - self._listed)
+
+
+def _har(file: Path, gathered: Gathered, comparison: Comparison, limit: int) -> Drawn:
+    own = [comparison.public_url, comparison.old.url, comparison.new.url]
+    return read_har(file, origins=own, limit=limit, endpoint_of=gathered.endpoint_of)
+
+
+def _same_path_on_new(old: str, comparison: Comparison) -> str | None:
+    match place_of(old):
+        case Place.BACKEND:
+            return old
+        case Place.URL if old.startswith(comparison.old.url + "/"):
+            return old.removeprefix(comparison.old.url)
+        case _:
+            return None
+
+
+async def _read(where: str, side: Side) -> Document:
+    return await read_document(where, base=side.url, headers=side.headers({}))
+
+
+def _identity(request: ComparedRequest) -> str:
+    return request.model_dump_json(exclude_defaults=True)
+
+
+def save(file: Path, gathered: Gathered, sources: Sources) -> None:
+    """Write the requests, to be kept with the plan. Raises ``SourceError``."""
+    origin = " and ".join(f"from the {source}" for source in sources.drawn_from) or "as they were listed"
+    try:
+        gathered.left_out += write_requests(file, gathered.requests, origin=origin)
+    except CutoverError as error:
+        raise SourceError(error.message) from None
+
+
+def coverage_of(gathered: Any, sequences: Any, lacking: Any) -> Any:
+    return None

@@ -1,0 +1,97 @@
+"""A comparison for people at a terminal: endpoint by endpoint, worst first, each finding with its cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+MAX_SHOWN_GROUPS = 40
+_SIDE_WIDTH = 56
+_INDENT = "        "
+
+Paint = Callable[[str, str], str]
+"""A text in the colour of a level: ``fail``, ``warn``, ``note``, ``cure`` or ``title``."""
+
+
+def plain(text: str, _: str) -> str:
+    return text
+
+
+def told(details: Mapping[str, Any], paint: Paint = plain) -> str:
+    """The text of ``told.details``: findings, what was not compared and why, what no rule matched, coverage."""
+    return "\n".join(_lines(details, paint))
+
+
+def _lines(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    yield headline(details)
+    groups = details["groups"]
+    if groups:
+        yield ""
+    for endpoint in dict.fromkeys(group["endpoint"] for group in groups[:MAX_SHOWN_GROUPS]):
+        yield paint(endpoint, "title")
+        for group in groups[:MAX_SHOWN_GROUPS]:
+            if group["endpoint"] == endpoint:
+                yield from _group(group, paint)
+    if left := max(0, len(groups) - MAX_SHOWN_GROUPS) + details["groups_left_out"]:
+        yield f"and {left} more findings: --json has them"
+    yield from _named("unknown", details["unknown"])
+    yield from _named("not sent, for it writes and does not say unsafe: true", details["skipped"])
+    for reason in details.get("left_out", ()):
+        yield from _named(f"left out, {reason['reason']}", reason)
+    rules = details["rules"]
+    if rules["never_matched"]:
+        yield "rules that never matched: " + ", ".join(rules["never_matched"])
+    yield from _named("rules leave nothing of the body of", rules["left_nothing_of"])
+    for moved in details["noise"]:
+        yield f"moves on old alone, so not counted: {moved['endpoint']} {moved['path']} ({_requests(moved['requests'])})"
+    yield from _coverage(details.get("coverage"))
+
+
+def headline(details: Mapping[str, Any]) -> str:
+    """How many were compared, and how many of them differ."""
+    differing = details["differing"]
+    differ = "none differs" if not differing else f"{differing} differ{'s' if differing == 1 else ''}"
+    return f"{_requests(details['compared'])} compared, {differ}"
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'s' if count != 1 else ''}"
+
+
+def _group(group: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    message = f"  {group['message']}" if group["message"] else ""
+    count = f"×{group['count']}"  # noqa: RUF001 - the sign that people are shown
+    yield f"  {paint(group['level'], group['level'])}  {group['path']}  {group['kind']} {count}{message}"
+    if group["samples"]:
+        yield from _sample(group["samples"][0], group["path"])
+    if group["cure"]:
+        yield f"{_INDENT}{paint('cure', 'cure')} {group['cure']}"
+
+
+def _sample(sample: Mapping[str, Any], path: str) -> Iterator[str]:
+    where = f"  {sample['where']}" if sample["where"] != path else ""
+    if sample["request"]:
+        yield f"{_INDENT}{sample['request']}{where}"
+    if max(len(sample["old"]), len(sample["new"])) <= _SIDE_WIDTH:
+        yield f"{_INDENT}old  {sample['old']:<{_width(sample['old'])}}  new  {sample['new']}"
+        return
+    yield f"{_INDENT}old  {sample['old']}"
+    yield f"{_INDENT}new  {sample['new']}"
+
+
+def _width(text: str) -> int:
+    """Short values line up under one another."""
+    return next(width for width in (16, 32, _SIDE_WIDTH) if len(text) <= width)
+
+
+def _named(what: str, named: Mapping[str, Any]) -> Iterator[str]:
+    if not named["count"]:
+        return
+    yield f"{what} ({named['count']}):"
+    yield from (f"  {name}" for name in named["first"][:MAX_SHOWN_GROUPS])
+    if named["count"] > len(named["first"][:MAX_SHOWN_GROUPS]):
+        yield f"  and {named['count'] - len(named['first'][:MAX_SHOWN_GROUPS])} more"
+
+
+def _coverage(coverage: Mapping[str, Any] | None) -> Sequence[str]:
+    return coverage["text"] if coverage else ()
