@@ -93,7 +93,7 @@ def _message(error: _Error, same_place: list[_Error]) -> tuple[str, str | None]:
     if error.type == "missing":
         return error.message if error.message.startswith("is missing") else "is missing", None
     if error.type in {"key", "invalid_key"}:
-        return f"a key is a text, not {describe(error.location[-1])}", "put it in quotes"
+        return _wrong_key(error.location[-1])
     if error.type in _EXPECTED:
         return _wrong_type(error.value, [_EXPECTED[e.type] for e in same_place if e.type in _EXPECTED])
     if error.type == "literal_error":
@@ -102,6 +102,12 @@ def _message(error: _Error, same_place: list[_Error]) -> tuple[str, str | None]:
         message, _, hint = _shortened(error.message).partition("; ")
         return message.replace("Extra inputs are not permitted", "unknown key"), hint or None
     return _shortened(_plainly(error.message, error.value)), None
+
+
+def _wrong_key(key: Key) -> tuple[str, str]:
+    if isinstance(key, str):
+        return f"a key is a number here, not {describe(key)}", "leave out the quotes"
+    return f"a key is a text, not {describe(key)}", "put it in quotes"
 
 
 def _wrong_type(value: object, wanted: list[str]) -> tuple[str, str | None]:

@@ -167,6 +167,11 @@ def test_keys_may_be_numbers_where_numbers_are_meant(load: Load, with_phases: Wi
     assert loaded.resolved["phases"]["validate"][0]["diff"]["status_map"] == {"422": 400}
 
 
+def test_a_key_in_quotes_where_a_number_is_meant_is_told(mistakes: Mistakes, with_phases: WithPhases) -> None:
+    (told,) = mistakes(with_phases("""validate: [{diff: {requests: ["GET /"], status_map: {"422": 400}}}]"""))
+    assert told.endswith("status_map.422: a key is a number here, not the text '422' (leave out the quotes)")
+
+
 @pytest.mark.parametrize(
     ("proxy", "said"),
     [
