@@ -16,6 +16,7 @@ class Answer:
     body: bytes | bytearray = b""
     encoding: str = ""
     url: str = ""
+    http_version: str = ""
 
     def values(self, name: str) -> list[str]:
         """Each value of a header, in order; names know no case."""

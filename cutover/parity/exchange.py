@@ -177,7 +177,19 @@ def _compare_bytes(old: Answer, new: Answer) -> Findings:
 
 def _texts(old: Answer, new: Answer) -> tuple[Any, Any]:
     """The stretch of both bodies around the first byte that differs, for people."""
-    first = next((i for i, (a, b) in enumerate(zip(old.body, new.body, strict=False)) if a != b), 0)
+    first = _first_difference(old.body, new.body)
     start = max(0, first - _SHOWN_BYTES // 4)
     shown = [a.body[start : start + _SHOWN_BYTES].decode("utf-8", "replace") for a in (old, new)]
     return (shown[0] or ABSENT), (shown[1] or ABSENT)
+
+
+def _first_difference(old: bytes | bytearray, new: bytes | bytearray) -> int:
+    """The place of the first byte that differs, or where the shorter one ends."""
+    same, other = 0, min(len(old), len(new))
+    while same < other:
+        middle = (same + other + 1) // 2
+        if old[same:middle] == new[same:middle]:
+            same = middle
+        else:
+            other = middle - 1
+    return same

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from cutover.parity.answers import Answer, Failure
+from cutover.parity.wire import DroppedError, Wire, open_session, watched
 from cutover.plan.request import Request
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 ACCEPT_ENCODING = "gzip"
 MAX_REDIRECTS = 5
-MAX_HEADER_BYTES = 64 * 1024
 # What one step of decompression may hand out, so that a bomb is seen before it is unpacked.
 _INFLATE_STEP_BYTES = 1024 * 1024
 _COPIED_BYTES = 1024 * 1024
@@ -47,23 +47,14 @@ class Side:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Asker]:
-        """A connection pool of its own, without cookies, proxies or redirects."""
+        """A connection pool of its own, without cookies, proxies or redirects; watched by ``wire``."""
         from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - start-up time
 
-        import aiohttp  # noqa: PLC0415 - start-up time
         import httpx  # noqa: PLC0415 - start-up time
         from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415 - start-up time
 
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.limits.connections),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers={"User-Agent", "Accept", "Accept-Encoding", "Content-Type"},
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-        )
         async with (
-            session,
+            open_session(self.limits.connections) as session,
             httpx.AsyncClient(
                 # The session's connector verifies certificates; the transport's own context is never used.
                 transport=AiohttpTransport(client=session, verify=False, trust_env=False),
@@ -122,7 +113,7 @@ class Asker:
         timeout = self.side.limits.timeout_s
         try:
             async with asyncio.timeout(timeout):
-                return await self._exchange(request, self.side.url + path)
+                return await self._first_answer(request, self.side.url + path)
         except TooLargeError:
             return Failure("too_large", f"the body is larger than {self.side.limits.max_body} bytes")
         except BrokenBodyError as error:
@@ -131,10 +122,21 @@ class Asker:
             if isinstance(error, httpx.ReadError):
                 return Failure("broken", f"the answer was cut: {error or type(error).__name__}")
             return Failure("timeout", f"no whole answer within {timeout:g}s")
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
+        except (DroppedError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
             return Failure("connection", f"{error or type(error).__name__}")
 
-    async def _exchange(self, request: Request, url: str) -> Answer:
+    async def _first_answer(self, request: Request, url: str) -> Answer:
+        """Servers give up kept connections: where one was, GET and HEAD are sent again, at last on a new one."""
+        for _ in range(self.side.limits.connections):
+            wire = watched()
+            try:
+                return await self._exchange(request, url, wire)
+            except DroppedError:
+                if not (wire.reused and request.safe):
+                    raise
+        return await self._exchange(request, url, watched())
+
+    async def _exchange(self, request: Request, url: str, wire: Wire) -> Answer:
         headers, content = _outgoing(request, self.side.headers)
         async with self.client.stream(request.method, url, headers=headers, content=content) as response:
             encoding = response.headers.get("content-encoding", "").strip().lower()
@@ -146,6 +148,7 @@ class Asker:
                 body=body,
                 encoding="" if encoding == "identity" else encoding,
                 url=url,
+                http_version=wire.version,
             )
 
 
@@ -192,6 +195,8 @@ def _inflater(encoding: str) -> zlib._Decompress | None:
 async def _inflate(inflate: zlib._Decompress, chunk: bytes, body: bytearray, limit: int) -> None:
     try:
         body += inflate.decompress(chunk, _INFLATE_STEP_BYTES)
+        if inflate.unused_data:
+            raise BrokenBodyError("the body goes on after its end")
         while inflate.unconsumed_tail and len(body) <= limit:
             await asyncio.sleep(0)
             body += inflate.decompress(inflate.unconsumed_tail, _INFLATE_STEP_BYTES)

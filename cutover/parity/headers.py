@@ -46,6 +46,8 @@ def compare_headers(old: Answer, new: Answer, rules: Rules, findings: Findings) 
             Kind.HEADER, "Content-Encoding", old.encoding or ABSENT, new.encoding or ABSENT,
             level=Level.NOTE, message="decoded bodies are compared",
         )  # fmt: skip
+    if old.http_version != new.http_version:
+        findings.add(Kind.HEADER, "HTTP version", old.http_version, new.http_version, level=Level.NOTE)
     for name in sorted((ours.keys() | theirs.keys()) - MEANINGLESS - _ELSEWHERE - ignored):
         if ours.get(name) != theirs.get(name):
             _compare(name, ours.get(name), theirs.get(name), old.status, findings)

@@ -19,7 +19,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 # Not as one range up to U+10FFFF: compiling that takes longer than importing the rest of this package.
-_PLAIN_NAME = r"(?:[A-Za-z_@$]|[^\x00-\x7f])[\w@$-]*"
+_PLAIN_NAME = r"(?:[A-Za-z_@$]|[^\x00-\x7f\ud800-\udfff])[\w@$-]*"
 _TOKEN = re.compile(
     rf"""(?P<deep>\.\.)(?P<deep_name>{_PLAIN_NAME})
     | \.(?P<name>{_PLAIN_NAME})
@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _PLAIN = re.compile(_PLAIN_NAME)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Every(Enum):
@@ -120,7 +121,8 @@ def member(path: str, name: str) -> str:
     """The path of a member, quoted where its name is no plain word, and fit to stand in YAML between '' as it is."""
     if _PLAIN.fullmatch(name):
         return f"{path}.{name}"
-    quoted = json.dumps(name, ensure_ascii=False).replace("'", "\\u0027")
+    # Halves of surrogate pairs, which no file can hold, stay escapes.
+    quoted = json.dumps(name, ensure_ascii=_SURROGATE.search(name) is not None).replace("'", "\\u0027")
     return f"{path}[{quoted}]"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation, localcontext
@@ -75,7 +76,7 @@ def _same_double(old: Decimal, new: Decimal) -> bool:
     """Whether two spellings of at most 17 digits, which is what a double needs, mean the same double."""
     if max(len(old.as_tuple().digits), len(new.as_tuple().digits)) > _DOUBLE_DIGITS:
         return False
-    return float(old) == float(new)
+    return float(old) == float(new) and math.isfinite(float(old)) and float(old) != 0
 
 
 def _as_number(value: Any) -> Any:
