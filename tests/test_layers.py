@@ -20,7 +20,7 @@ ALLOWED = {
     "traffic": {"plan"},
     "checks": {"load", "openapi", "parity", "traffic", "plan"},
     "actions": {"checks", "plan"},
-    "engine": {"checks", "actions", "proxy", "hosts", "parity", "traffic", "load", "journal", "plan"},
+    "engine": {"openapi", "checks", "actions", "proxy", "hosts", "parity", "traffic", "load", "journal", "plan"},
     "report": {"engine", "journal", "plan"},
     "demo": {"engine", "hosts", "journal", "plan", "report", "cli"},
     "cli": {"engine", "report", "demo", "plan"},

@@ -15,6 +15,7 @@ from cutover.engine.gates import measure_with
 from cutover.engine.opening import Options
 from cutover.engine.variables import Values, Variables
 from cutover.errors import CheckFailedError, UsageError
+from cutover.openapi.read import place_of
 from cutover.parity.gather import SourceError
 from cutover.parity.learn import Learned
 from cutover.parity.text import Paint, plain, told
@@ -101,12 +102,14 @@ class Lesson:
         return {"learned": [{"step": title, **learned.to_json()} for title, learned in self.learned]}
 
     def text(self, paint: Paint | None) -> str:
-        second = f"old, then {self.baseline}" if self.baseline else "old twice"
+        second = f"old, then of {Target('baseline', self.baseline).address}" if self.baseline else "old twice"
         return "\n\n".join(_lesson(title, learned, second, paint or plain) for title, learned in self.learned)
 
 
 async def compare(options: Options, asked: Asked, progress: Progress) -> Comparisons:
     """Raises ``UsageError`` for what is asked wrongly, and ``PlanError``."""
+    if asked.baseline is not None:
+        raise UsageError("--baseline belongs to --learn")
     loaded = options.load()
     done = Comparisons()
     alone = _Alone(loaded, Variables(loaded), progress)
@@ -133,7 +136,7 @@ async def learn(options: Options, asked: Asked, progress: Progress) -> Lesson:
 
 def _chosen(loaded: LoadedPlan, asked: Asked) -> Iterator[tuple[str, Step]]:
     """The diff steps to compare; with sources of the command line, those under the rules of one step."""
-    _refuse_missing(asked)
+    _refuse_wrong(asked)
     steps = [(phase, s) for phase, steps in loaded.plan.phases.items() for s in steps if s.type == DIFF]
     if asked.step is not None:
         named = [(phase, step) for phase, step in steps if asked.step in {step.name, step.title, phase}]
@@ -189,7 +192,14 @@ def _requests(words: tuple[str, ...]) -> list[str]:
     return requests
 
 
-def _refuse_missing(asked: Asked) -> None:
+def _refuse_wrong(asked: Asked) -> None:
+    """Before anybody is asked."""
+    if asked.baseline is not None and not asked.baseline.startswith(("http://", "https://")):
+        raise UsageError(f"--baseline {asked.baseline} is no http:// or https:// URL")
+    if asked.save is not None and not asked.save.absolute().parent.is_dir():
+        raise UsageError(f"--save {asked.save}: there is no folder {asked.save.absolute().parent}")
+    if asked.openapi is not None:
+        place_of(asked.openapi)
     for option, file in (("--requests", asked.requests_file), ("--access-log", asked.access_log), ("--har", asked.har)):
         if file is not None and not file.is_file():
             raise UsageError(f"{option} {file}: there is no such file")
