@@ -110,8 +110,11 @@ class Diff(Check, Sources, Options):
             gathered = await self._gathered(ctx, comparison)
         except SourceError as error:
             return Result(Verdict.UNKNOWN, str(error), {"requests": 0.0})
-        report = await replace(comparison, endpoint_of=gathered.endpoint_of).run(gathered.requests, self.sequences)
-        coverage = coverage_of(gathered, self.sequences, self.lacking)
+        coverage = coverage_of(gathered, comparison.options, self.lacking)
+        comparison = replace(comparison, endpoint_of=gathered.endpoint_of)
+        if coverage is not None:
+            comparison = replace(comparison, on_compared=coverage.add)
+        report = await comparison.run(gathered.requests, self.sequences)
         verdict = self._verdict(report, whole=whole)
         if coverage is not None and coverage.lacking:
             verdict = Verdict.FAIL

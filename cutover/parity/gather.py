@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from cutover.errors import CutoverError
 from cutover.openapi.document import Document
 from cutover.openapi.errors import DocumentError
 from cutover.openapi.read import Place, place_of, read_document
+from cutover.parity.answers import Answer, Failure
+from cutover.parity.coverage import Coverage
 from cutover.parity.endpoints import EndpointOf, endpoint
 from cutover.parity.fetch import Side
-from cutover.parity.options import ComparedRequest
+from cutover.parity.options import ComparedRequest, Options
+from cutover.parity.origins import Origins
 from cutover.parity.run import Comparison
-from cutover.parity.settings import Sources
+from cutover.parity.settings import Documents, Sources
 from cutover.parity.sources.accesslog import draw_access_logs
 from cutover.parity.sources.drawn import Drawn, LeftOut
 from cutover.parity.sources.har import read_har
@@ -72,6 +75,8 @@ async def gather(sources: Sources, comparison: Comparison) -> Gathered:
     gathered = Gathered(requests=sources.all_requests())
     room = _Room(gathered, sources.limit)
     try:
+        if sources.openapi is not None:
+            await _from_documents(gathered, sources.openapi, comparison, sources.limit)
         if sources.access_log:
             logs = [Path(file) for file in sources.access_log]
             gathered.add(
@@ -104,6 +109,30 @@ def _har(file: Path, gathered: Gathered, comparison: Comparison, limit: int) -> 
     return read_har(file, origins=own, limit=limit, endpoint_of=gathered.endpoint_of)
 
 
+async def _from_documents(gathered: Gathered, documents: Documents, comparison: Comparison, limit: int) -> None:
+    from cutover.parity.sources.openapi import draw
+
+    gathered.old = await _read(documents.old, comparison.old)
+    async with comparison.old.open() as asker:
+
+        async def ask(request: ComparedRequest) -> Answer | Failure:
+            return await asker.ask(request, request.path)
+
+        drawn = await draw(gathered.old, ask, limit=limit)
+    gathered.add(drawn.drawn, limit)
+    gathered.uncovered = drawn.uncovered
+    where = documents.new or _same_path_on_new(documents.old, comparison)
+    if where is None:
+        gathered.notes.append("new's document is not named, so what it lacks is not judged")
+        return
+    try:
+        gathered.new = await _read(where, comparison.new)
+    except DocumentError as error:
+        if documents.new is not None:
+            raise
+        gathered.notes.append(f"new's document could not be read, so what it lacks is not judged: {error}")
+
+
 def _same_path_on_new(old: str, comparison: Comparison) -> str | None:
     match place_of(old):
         case Place.BACKEND:
@@ -131,5 +160,9 @@ def save(file: Path, gathered: Gathered, sources: Sources) -> None:
         raise SourceError(error.message) from None
 
 
-def coverage_of(gathered: Any, sequences: Any, lacking: Any) -> Any:
-    return None
+def coverage_of(gathered: Gathered, options: Options, lacking: Sequence[str]) -> Coverage | None:
+    """Counts what is compared by the operations of old's document; ``None`` where there is none."""
+    if gathered.old is None:
+        return None
+    rewrite = Origins(rewrite_path=options.rewrite_path).path_on_new
+    return Coverage(gathered.old, gathered.new, gathered.uncovered, lacking_allowed=lacking, path_on_new=rewrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from cutover.parity.endpoints import EndpointOf, endpoint
@@ -71,16 +71,21 @@ class Group:
     tally: Tally
 
 
+def _nothing(_: ComparedRequest) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class Report:
     """``unused`` are ignore rules that hid nothing; ``emptied``: rules left nothing of a body.
 
-    ``failed`` counts as requests come in; what turns out to be noise over all of them is not in ``differing``.
+    ``on_compared`` hears of each request that was compared. ``failed`` counts as requests come in; what turns out to be noise over all of them is not in ``differing``.
     """
 
     compared: int = 0
     failed: int = 0
     endpoint_of: EndpointOf = endpoint
+    on_compared: Callable[[ComparedRequest], None] = _nothing
     endpoints: dict[str, EndpointReport] = field(default_factory=dict)
     skipped: Named = field(default_factory=Named)
     unknown: Named = field(default_factory=Named)
@@ -94,6 +99,7 @@ class Report:
             self.unknown.add(f"{name}: {outcome.unknown}")
             return
         self.compared += 1
+        self.on_compared(request)
         if outcome.emptied:
             self.emptied.add(name)
         report = self._endpoint(self.endpoint_of(request.method, request.path))

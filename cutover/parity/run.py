@@ -36,6 +36,7 @@ class Comparison:
     concurrency: int = 4
     rps: float | None = None
     endpoint_of: EndpointOf = endpoint
+    on_compared: Callable[[ComparedRequest], None] = lambda _: None
     progress: Callable[[str], None] = lambda _: None
 
     async def run(
@@ -71,7 +72,7 @@ class Comparison:
         return report
 
     def _report(self) -> Report:
-        return Report(endpoint_of=self.endpoint_of)
+        return Report(endpoint_of=self.endpoint_of, on_compared=self.on_compared)
 
     @asynccontextmanager
     async def rounds(self) -> AsyncIterator[Rounds]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 MAX_SHOWN_GROUPS = 40
 _SIDE_WIDTH = 56
 _INDENT = "        "
+_OPERATIONS = (
+    ("new's document lacks", "new_lacks"),
+    ("new's document lacks, as the plan allows", "new_lacks_as_allowed"),
+    ("named in lacking, but new has it", "allowed_in_vain"),
+    ("only in new's document", "only_in_new"),
+    ("asked, but not in old's document", "not_in_old_document"),
+)
 
 Paint = Callable[[str, str], str]
 """A text in the colour of a level: ``fail``, ``warn``, ``note``, ``cure`` or ``title``."""
@@ -43,8 +50,10 @@ def _lines(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         yield "rules that never matched: " + ", ".join(rules["never_matched"])
     yield from _named("rules leave nothing of the body of", rules["left_nothing_of"])
     for moved in details["noise"]:
-        yield f"moves on old alone, so not counted: {moved['endpoint']} {moved['path']} ({_requests(moved['requests'])})"
+        place = f"{moved['endpoint']} {moved['path']}"
+        yield f"moves on old alone, so not counted: {place} ({_requests(moved['requests'])})"
     yield from _coverage(details.get("coverage"))
+    yield from details.get("notes", ())
 
 
 def headline(details: Mapping[str, Any]) -> str:
@@ -93,5 +102,11 @@ def _named(what: str, named: Mapping[str, Any]) -> Iterator[str]:
         yield f"  and {named['count'] - len(named['first'][:MAX_SHOWN_GROUPS])} more"
 
 
-def _coverage(coverage: Mapping[str, Any] | None) -> Sequence[str]:
-    return coverage["text"] if coverage else ()
+def _coverage(coverage: Mapping[str, Any] | None) -> Iterator[str]:
+    if coverage is None:
+        return
+    yield f"{len(coverage['compared'])} of {coverage['operations']} operations of old's document compared"
+    yield from (f"  {one['operation']}: {one['reason']}" for one in coverage["not_compared"])
+    for what, key in _OPERATIONS:
+        if coverage[key]:
+            yield f"{what}: {', '.join(coverage[key])}"
