@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cutover.parity.brief import brief
 from cutover.parity.document import Budget, kind_of, same
 from cutover.parity.findings import ABSENT, Findings, Kind, Level, Record
+from cutover.parity.fingerprint import fingerprint_under
 from cutover.parity.jsonpath import JsonPath, State, member
 from cutover.parity.pair import Pairing, pair_items
 from cutover.parity.rules import Rules
@@ -190,7 +192,8 @@ class _Walk:
 
     def items(self, old: list[Any], new: list[Any], place: Place) -> None:
         how = self.rules.at(place.state)
-        pairing = pair_items(old, new, how.key, self.budget)
+        content = partial(fingerprint_under, self.rules, place.state.items, budget=self.budget)
+        pairing = pair_items(old, new, how.key, self.budget, content)
         if pairing.moved and not how.unordered:
             self.moved(old, new, pairing, place)
         for i in pairing.missing:

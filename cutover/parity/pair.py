@@ -6,10 +6,8 @@ from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from cutover.parity.datetimes import parse_moment
 from cutover.parity.document import Budget, same
 
 # Above this many cells, items between two known pairs are paired in order instead of by likeness.
@@ -31,14 +29,18 @@ class Pairing:
     by: str = "place"
 
 
-def pair_items(old: list[Any], new: list[Any], key: str | None, budget: Budget) -> Pairing:
+def pair_items(
+    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Callable[[Any], int]
+) -> Pairing:
     """Pair by ``key``, else by a field that is unique on both sides, else by equal content; the rest by likeness.
+
+    ``content`` gives what counts as equal the same number.
 
     Equal items at both ends are left out of ``pairs``: there is nothing to say about them.
     """
     head = _equal_head(old, new, budget)
     tail = _equal_tail(old, new, head, budget)
-    pairing = _pair_middle(old[head : len(old) - tail], new[head : len(new) - tail], key, budget)
+    pairing = _pair_middle(old[head : len(old) - tail], new[head : len(new) - tail], key, budget, content)
     pairing.pairs = [(i + head, j + head) for i, j in pairing.pairs]
     pairing.missing = [i + head for i in pairing.missing]
     pairing.added = [j + head for j in pairing.added]
@@ -63,7 +65,9 @@ def _equal_tail(old: list[Any], new: list[Any], head: int, budget: Budget) -> in
     return shorter
 
 
-def _pair_middle(old: list[Any], new: list[Any], key: str | None, budget: Budget) -> Pairing:
+def _pair_middle(
+    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Callable[[Any], int]
+) -> Pairing:
     if not old or not new:
         return Pairing(missing=list(range(len(old))), added=list(range(len(new))))
     field_name = key or _natural_key(old, new)
@@ -71,7 +75,7 @@ def _pair_middle(old: list[Any], new: list[Any], key: str | None, budget: Budget
         pairs = _match([_key_value(i, field_name) for i in old], [_key_value(i, field_name) for i in new])
         by = field_name
     else:
-        pairs = _match([fingerprint(i, budget) for i in old], [fingerprint(i, budget) for i in new])
+        pairs = _match([content(i) for i in old], [content(i) for i in new])
         by = "content"
     in_order = _longest_increasing(pairs)
     pairing = Pairing(pairs=pairs, moved=len(pairs) - len(in_order), by=by)
@@ -215,22 +219,3 @@ def _differing_members(old: dict[str, Any], new: dict[str, Any]) -> int:
     return sum(
         1 for name in old.keys() | new.keys() if name not in old or name not in new or not same(old[name], new[name])
     )
-
-
-_TRUE, _FALSE, _NULL = hash(("boolean", True)), hash(("boolean", False)), hash(("null",))
-
-
-def fingerprint(value: Any, budget: Budget, depth: int = 0) -> int:
-    """A hash by content: key order, the spelling of numbers and of instants make no difference to it."""
-    kind = type(value)
-    if kind is str:
-        moment = parse_moment(value)
-        return hash(value) if moment is None else hash((moment.milliseconds, moment.aware))
-    if kind is int or kind is Decimal:
-        return hash(value)
-    budget.spend(depth)
-    if kind is dict:
-        return hash(frozenset((name, fingerprint(member, budget, depth + 1)) for name, member in value.items()))
-    if kind is list:
-        return hash(("list", *(fingerprint(item, budget, depth + 1) for item in value)))
-    return _NULL if value is None else _TRUE if value else _FALSE

@@ -32,7 +32,7 @@ class Difference:
 def judge(old: Any, new: Any, how: How) -> Difference | None:
     """Both values are known not to be ``same``."""
     if how.numeric_string:
-        old, new = _as_number(old), _as_number(new)
+        old, new = as_number(old), as_number(new)
     old_kind, new_kind = kind_of(old), kind_of(new)
     if old_kind != new_kind:
         return _of_types(old, new, old_kind, new_kind)
@@ -79,7 +79,8 @@ def _same_double(old: Decimal, new: Decimal) -> bool:
     return float(old) == float(new) and math.isfinite(float(old)) and float(old) != 0
 
 
-def _as_number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
+    """The number that a text spells, where it does."""
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         return value
     try:

@@ -210,7 +210,7 @@ def big(end: bytes) -> Respond:
     async def respond(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(raw(200, JSON, f"Content-Length: {BIG_MB * MB + len(end) + 2}", length=False) + b"[")
         with contextlib.suppress(ConnectionError):
-            for _ in range(BIG_MB):
+            for _block in range(BIG_MB):
                 writer.write(BLOCK)
                 await writer.drain()
             writer.write(end + b"]")
@@ -254,7 +254,7 @@ async def at_most(memory_mb: int, seconds: float) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("answer", [big(b"1"), bomb(b"1")], ids=["plain", "gzip"])
-async def test_200_mb_are_too_large_and_take_no_more_than_the_limit(answer: object, compare: Compare) -> None:
+async def test_200_mb_are_too_large_and_take_no_more_than_the_limit(answer: bytes | Respond, compare: Compare) -> None:
     async def new(head: bytes, writer: asyncio.StreamWriter) -> None:
         if b"/big" not in head:
             writer.write(FINE)

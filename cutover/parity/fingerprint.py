@@ -1,0 +1,51 @@
+"""Numbers for what an item holds: equal content, equal number. Pairing goes by them; what is paired is compared yet."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from cutover.parity.datetimes import parse_moment
+from cutover.parity.document import Budget
+from cutover.parity.jsonpath import State
+from cutover.parity.rules import Rules
+from cutover.parity.scalars import as_number
+
+_TRUE, _FALSE, _NULL = hash(("boolean", True)), hash(("boolean", False)), hash(("null",))
+
+
+def fingerprint_under(rules: Rules, state: State[tuple[str, Any]], value: Any, budget: Budget, depth: int = 0) -> int:
+    """The same, for a place where options say more of what is equal."""
+    if state.dead and not state.found:
+        return fingerprint(value, budget, depth)
+    budget.spend(depth)
+    how = rules.at(state)
+    if type(value) is dict:
+        named = ((name, member, state.name(name)) for name, member in value.items())
+        return hash(
+            frozenset(
+                (name, fingerprint_under(rules, below, member, budget, depth + 1))
+                for name, member, below in named
+                if member is not None or not rules.at(below).null_equals_missing
+            )
+        )
+    if type(value) is list:
+        items = [fingerprint_under(rules, state.item(i), one, budget, depth + 1) for i, one in enumerate(value)]
+        return hash(("list", *(sorted(items) if how.unordered else items)))
+    return fingerprint(as_number(value) if how.numeric_string else value, budget, depth)
+
+
+def fingerprint(value: Any, budget: Budget, depth: int = 0) -> int:
+    """A hash by content: key order, the spelling of numbers and of instants make no difference to it."""
+    kind = type(value)
+    if kind is str:
+        moment = parse_moment(value)
+        return hash(value) if moment is None else hash((moment.milliseconds, moment.aware))
+    if kind is int or kind is Decimal:
+        return hash(value)
+    budget.spend(depth)
+    if kind is dict:
+        return hash(frozenset((name, fingerprint(member, budget, depth + 1)) for name, member in value.items()))
+    if kind is list:
+        return hash(("list", *(fingerprint(item, budget, depth + 1) for item in value)))
+    return _NULL if value is None else _TRUE if value else _FALSE
