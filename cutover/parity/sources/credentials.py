@@ -35,7 +35,7 @@ _SECRET_HEADERS = re.compile(
     r"auth|cookie|token|secret|passw|api-?key|access-?key|credential|signature|session|csrf|xsrf|jwt", re.IGNORECASE
 )
 _SEPARATORS = re.compile("[&;]")
-_INNER_NAME = re.compile(r"""(?:^|[?&;#,{"'\s])([\w.\[\]$-]{1,100})["']?\s{0,5}[=:]\s{0,5}["']?([^&;#,"'\s]{0,20})""")
+_INNER_NAME = re.compile(r"""(?:^|[?&;#,{"'\s])([\w.\[\]$-]{1,100})["']?\s{0,5}[=:]\s{0,5}["']?([^?&;#,"'\s]{0,20})""")
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_.-]*)?")
 _MATRIX = re.compile(r";([^;/=?]{1,100})=([^;/?]*)")
 _USERINFO = re.compile(r"://[^/?#\s@]{1,500}@")

@@ -19,6 +19,7 @@ from cutover.redact import redact, redact_data
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
 _MAX_MISTAKES = 5
+_FIRST_KEYS = ("method", "path", "headers", "body", "json", "unsafe")
 _PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -75,7 +76,10 @@ def _without_credentials(request: ComparedRequest, leaving_out: LeavingOut) -> A
         del value["headers"][name]
     if not value.get("headers", True):
         del value["headers"]
-    return str(request) if set(value) <= {"method", "path"} and " " not in request.path else value
+    if set(value) <= {"method", "path"}:
+        return str(request)
+    first = {name: value[name] for name in _FIRST_KEYS if name in value}
+    return {**first, **value}
 
 
 def _dumped(values: list[Any]) -> str:
