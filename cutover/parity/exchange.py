@@ -12,7 +12,8 @@ from cutover.parity.findings import ABSENT, Findings, Kind, Level
 from cutover.parity.headers import compare_headers, is_json
 from cutover.parity.jsonpath import lookup
 from cutover.parity.origins import SideName
-from cutover.parity.redirects import compare_location, same_target_status
+from cutover.parity.plaintext import differing_words, is_text
+from cutover.parity.redirects import compare_location, only_a_slash, same_target_status
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
 
@@ -67,7 +68,9 @@ def _same_status(old: Answer, new: Answer, asked: Asked, rules: Rules, findings:
         message = f"a client's {asked.method} becomes a GET on one side only"
         findings.add(Kind.STATUS, "status", old.status, new.status, message=message)
         return False
-    findings.add(Kind.STATUS, "status", old.status, new.status, cure=_status_cure(old, new))
+    slash = not old.is_redirect and only_a_slash(new, asked.path)
+    message = "new redirects to the same path but for a slash" if slash else ""
+    findings.add(Kind.STATUS, "status", old.status, new.status, message=message, cure=_status_cure(old, new))
     return False
 
 
@@ -169,6 +172,12 @@ def _compare_bytes(old: Answer, new: Answer) -> Findings:
         message = "the body is empty on one side"
         findings.add(Kind.LENGTH, "$", len(old.body), len(new.body), message=message)
         return findings
+    if is_text(old.media_type) and is_text(new.media_type):
+        words = differing_words(old.body, new.body)
+        for word in words or ():
+            findings.add(Kind.VALUE, word.path, word.old, word.new)
+        if words:
+            return findings
     one, other = _texts(old, new)
     message = f"not compared as JSON ({old.media_type or 'no type'}, {new.media_type or 'no type'})"
     findings.add(Kind.BODY, "$", one, other, message=message)

@@ -31,6 +31,7 @@ MAY_GROW = frozenset({
 CORS_STRICT = frozenset({"access-control-allow-origin", "access-control-allow-credentials"})
 _ELSEWHERE = frozenset({"location", "content-type", "content-encoding", "set-cookie"})
 _METHOD_NOT_ALLOWED = 405
+_NO_CONTENT = 204
 
 
 def compare_headers(old: Answer, new: Answer, rules: Rules, findings: Findings) -> None:
@@ -130,13 +131,17 @@ def compare_content_type(old: Answer, new: Answer, findings: Findings) -> None:
     if ours == theirs and ours.startswith("multipart/"):
         return
     message = "" if ours != theirs else "its parameters differ"
-    # A client that goes elsewhere does not read the body of a redirect.
-    level = Level.NOTE if old.is_redirect and new.is_redirect else Level.FAIL
+    level = Level.NOTE if _unread(old) and _unread(new) else Level.FAIL
     one, other = (answer.values("content-type") for answer in (old, new))
     findings.add(
         Kind.HEADER, "Content-Type", one[0] if one else ABSENT, other[0] if other else ABSENT,
         level=level, message=message, cure="ignore_headers: [Content-Type]",
     )  # fmt: skip
+
+
+def _unread(answer: Answer) -> bool:
+    """A client that goes elsewhere does not read the body of a redirect, and a 204 has none."""
+    return answer.is_redirect or answer.status == _NO_CONTENT
 
 
 def is_json(media_type: str) -> bool:

@@ -34,6 +34,12 @@ def compare_location(old: Answer, new: Answer, origins: Origins, base: str, find
     findings.add(Kind.HEADER, "Location", ours, theirs, level=level, cure="ignore_headers: [Location]")
 
 
+def only_a_slash(answer: Answer, path: str) -> bool:
+    """Whether it leads from a path to the same one with, or without, a slash at its end."""
+    asked, led = urlsplit(path).path, urlsplit(_location(answer) or "").path
+    return answer.is_redirect and asked != led and asked.rstrip("/") == led.rstrip("/")
+
+
 def same_target_status(old: int, new: int, method: str) -> bool:
     """Whether two redirect statuses send a client of this method to the target in the same way."""
     return method in {"GET", "HEAD"} or (old in _KEEPS_METHOD) == (new in _KEEPS_METHOD)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 MAX_SHOWN_GROUPS = 40
-_SIDE_WIDTH = 56
+_SIDE_WIDTH = 40
+_COLUMN = 8
 _INDENT = "        "
 _OPERATIONS = (
     ("new's document lacks", "new_lacks"),
@@ -70,7 +71,8 @@ def _requests(count: int) -> str:
 def _group(group: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     message = f"  {group['message']}" if group["message"] else ""
     count = f"×{group['count']}"  # noqa: RUF001 - the sign that people are shown
-    yield f"  {paint(group['level'], group['level'])}  {group['path']}  {group['kind']} {count}{message}"
+    place = group["kind"] if group["kind"] == group["path"] else f"{group['path']}  {group['kind']}"
+    yield f"  {paint(group['level'], group['level'])}  {place} {count}{message}"
     if group["samples"]:
         yield from _sample(group["samples"][0], group["path"])
     if group["cure"]:
@@ -90,7 +92,7 @@ def _sample(sample: Mapping[str, Any], path: str) -> Iterator[str]:
 
 def _width(text: str) -> int:
     """Short values line up under one another."""
-    return next(width for width in (16, 32, _SIDE_WIDTH) if len(text) <= width)
+    return max(2, -(-len(text) // _COLUMN)) * _COLUMN
 
 
 def _named(what: str, named: Mapping[str, Any]) -> Iterator[str]:

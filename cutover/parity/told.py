@@ -6,6 +6,7 @@ from typing import Any
 
 from cutover.parity.explain import explain
 from cutover.parity.findings import Kind, Level, Tally
+from cutover.parity.plaintext import PREFIX
 from cutover.parity.report import Group, Named, Report
 from cutover.parity.shown import shown
 from cutover.redact import redact, redact_data
@@ -63,7 +64,7 @@ def cure(kind: Kind, path: str, tally: Tally) -> str:
     """The line of YAML that would ignore or normalise a finding; empty where nothing may."""
     if tally.cure:
         return tally.cure
-    if kind in {Kind.STATUS, Kind.CONNECTION, Kind.HEADER} or path == "$":
+    if kind in {Kind.STATUS, Kind.CONNECTION, Kind.HEADER} or path == "$" or path.startswith(PREFIX):
         return ""
     return f"ignore: ['{path}']"
 
@@ -74,7 +75,8 @@ def _group(group: Group) -> str:
         sample = group.tally.samples[0]
         status = f" {shown(sample.old)} -> {shown(sample.new)}"
     message = f" ({group.tally.message})" if group.tally.message else ""
-    return f"{group.endpoint} {group.key.path} {group.key.kind}{status} ×{group.tally.count}{message}"  # noqa: RUF001 - the sign that people are shown
+    place = group.key.kind if group.key.path == group.key.kind else f"{group.key.path} {group.key.kind}"
+    return f"{group.endpoint} {place}{status} ×{group.tally.count}{message}"  # noqa: RUF001 - the sign that people are shown
 
 
 def _group_data(group: Group) -> dict[str, Any]:

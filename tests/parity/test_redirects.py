@@ -5,7 +5,7 @@ import pytest
 from cutover.parity.answers import Answer
 from cutover.parity.findings import Findings
 from cutover.parity.origins import Origins, own_hosts
-from cutover.parity.redirects import compare_location
+from cutover.parity.redirects import compare_location, only_a_slash
 
 PUBLIC = "https://api.example"
 
@@ -53,3 +53,17 @@ def test_another_place_or_a_downgrade_is_found(old: str, new: str) -> None:
 
 def test_http_stays_http_where_clients_use_http() -> None:
     assert not found("/x", "http://10.0.0.2:8001/x", scheme="http")
+
+
+@pytest.mark.parametrize(
+    ("path", "location", "slash"),
+    [
+        ("/studies", "/studies/", True),
+        ("/studies/?page=1", "http://10.0.0.2:8001/studies?page=1", True),
+        ("/studies", "/login", False),
+        ("/studies", "/studies", False),
+        ("/studies", "/studies/1/", False),
+    ],
+)
+def test_a_redirect_over_a_slash_alone_is_known(path: str, location: str, *, slash: bool) -> None:
+    assert only_a_slash(Answer(301, (("Location", location),)), path) is slash

@@ -172,6 +172,8 @@ HEADS: Table = {
             Pair("another media type on an error", typed("application/json", status=404),
                  typed("text/html", status=404),
                  fails=[("header", "Content-Type")]),
+            Pair("of a 204, which has no content", raw(204, "Content-Type: application/json", length=False),
+                 raw(204, length=False), notes=[("header", "Content-Type")]),
             Pair("vendor JSON is JSON", typed("application/problem+json", '{"a":1}'),
                  typed("application/problem+json", '{ "a": 1 }')),
             Pair("other text", typed("text/plain", "a"), typed("text/plain", "b"), fails=[("body", "$")]),
