@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cutover.parity.endpoints import EndpointOf, endpoint
-from cutover.parity.sources.credentials import is_secret_header
 from cutover.parity.sources.drawn import Drawn, LeavingOut, source_mistake
 from cutover.parity.sources.logline import asked
 from cutover.parity.sources.recorded import STATIC, Recorded
@@ -116,7 +115,7 @@ def _headers(entry: _Entry, leaving_out: LeavingOut) -> tuple[tuple[str, str], .
     for name, value in entry.headers:
         if name in KEPT_HEADERS and _HEADER_VALUE.fullmatch(value):
             kept[name] = value
-        elif is_secret_header(name) or not (name in _BROWSERS_HEADERS or name.startswith(_BROWSERS_PREFIXES)):
+        elif name not in _BROWSERS_HEADERS and not name.startswith(_BROWSERS_PREFIXES):
             leaving_out.add(HEADERS, name)
     return tuple(sorted(kept.items()))
 

@@ -14,8 +14,6 @@ from cutover.parity.sources.ids import Ask, Ids, NoIdError, request_for
 from cutover.parity.sources.parameters import NotAskableError, variants
 from cutover.plan.request import SAFE_METHODS
 
-EVENT_STREAM = "text/event-stream"
-
 
 @dataclass(frozen=True, slots=True)
 class DrawnFromDocument:
@@ -44,21 +42,12 @@ async def draw(document: Document, ask: Ask, *, limit: int | None = None) -> Dra
 
 async def _requests(document: Document, operation: Operation, ids: Ids) -> list[ComparedRequest]:
     """With what is required for each id, then its variants for the first."""
-    _refuse(operation)
+    if operation.method not in SAFE_METHODS:
+        raise NotAskableError(WRITES)
     base, *others = variants(document, operation)
     places = await ids.of(operation)
     asked = [(place, base) for place in places] + [(places[0], other) for other in others]
     return [request_for(operation, place, variant.query, variant.headers) for place, variant in asked]
-
-
-def _refuse(operation: Operation) -> None:
-    if operation.method not in SAFE_METHODS:
-        raise NotAskableError(WRITES)
-    if operation.body is not None and operation.body.required:
-        raise NotAskableError("needs a body: list a request")
-    given = [media for reply in operation.replies if reply.success for media in reply.media]
-    if given and all(media.startswith(EVENT_STREAM) for media in given):
-        raise NotAskableError("a stream of events, which never ends")
 
 
 def _limited(

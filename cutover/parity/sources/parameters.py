@@ -18,6 +18,7 @@ MAX_VARIANTS = 4
 
 MAX_VALUES = 4
 MAX_VALUE_CHARS = 1000
+EVENT_STREAM = "text/event-stream"
 _IN_VALUES = ",:/@!$'()*;-._~"
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "|"}
 
@@ -34,11 +35,9 @@ class Variant:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Chosen = dict[Parameter, Any]
-
-
 def variants(document: Document, operation: Operation) -> list[Variant]:
     """The request with what is required first, then at most ``MAX_VARIANTS`` others. Raises ``NotAskableError``."""
+    _refuse(operation)
     required: dict[str, tuple[Parameter, Any]] = {}
     others: list[tuple[int, Parameter, Any]] = []
     for parameter in operation.parameters:
@@ -62,6 +61,14 @@ def variants(document: Document, operation: Operation) -> list[Variant]:
     others.sort(key=lambda other: other[0])
     changed = [[*_without(base, parameter), (parameter, value)] for _, parameter, value in others[:MAX_VARIANTS]]
     return list(dict.fromkeys(_variant(chosen) for chosen in [base, *changed]))
+
+
+def _refuse(operation: Operation) -> None:
+    if operation.body is not None and operation.body.required:
+        raise NotAskableError("needs a body: list a request")
+    given = [media for reply in operation.replies if reply.success for media in reply.media]
+    if given and all(media.startswith(EVENT_STREAM) for media in given):
+        raise NotAskableError("a stream of events, which never ends")
 
 
 def values_of(document: Document, parameter: Parameter) -> tuple[list[Any], bool]:
