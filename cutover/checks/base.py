@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -123,9 +123,9 @@ class Check(StepSettings):
         """What it will ask, for ``cutover plan``."""
         return ()
 
-    def asks(self) -> Collection[str]:
+    def asks(self) -> Sequence[str]:
         """The backends to which it sends requests with the headers that the plan gives them."""
-        backend = getattr(self, "backend", None)
+        backend: str | None = getattr(self, "backend", None)
         return ("old", "new") if backend is None else (backend,)
 
     def borrows(self, plan: Plan) -> Sequence[Step]:  # noqa: ARG002 - for those that override it

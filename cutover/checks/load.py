@@ -108,7 +108,7 @@ class Load(Check):
         turns = len(self._backends) * self._turn_count()
         return len(self._backends) * (self.warm_up + self._limit) + turns * 2 * self.timeout + TIMEOUT_MARGIN_S
 
-    def asks(self) -> Sequence[str]:
+    def asks(self) -> Sequence[BackendName]:
         return self._backends
 
     def borrows(self, plan: Plan) -> Sequence[Step]:

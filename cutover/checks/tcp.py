@@ -46,7 +46,7 @@ class Tcp(Check):
     def summary(self) -> str:
         return f"{self.backend or self.address} accepts connections"
 
-    def asks(self) -> Sequence[str]:
+    def asks(self) -> Sequence[BackendName]:
         return ()
 
     async def run(self, ctx: CheckContext) -> Result:

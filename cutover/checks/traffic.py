@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cutover.checks.base import Check, CheckContext, Result
+from cutover.checks.base import BackendName, Check, CheckContext, Result
 from cutover.errors import CutoverError
 from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict
 from cutover.plan.units import Duration
@@ -90,7 +90,7 @@ class Traffic(Check):
     def prefixes(self) -> list[str]:
         return [route for route in self.routes if route != DEFAULT]
 
-    def asks(self) -> Sequence[str]:
+    def asks(self) -> Sequence[BackendName]:
         return ()
 
     async def run(self, ctx: CheckContext) -> Result:

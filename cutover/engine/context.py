@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ class StepContext:
     index: int
     values: Values = field(default_factory=Values)
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         return self.values.plan(self.session.plan)
 

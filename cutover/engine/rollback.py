@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from cutover.checks.base import PROBE_HEADER
+from cutover.checks.http import Http
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
 from cutover.engine.session import Session
@@ -15,6 +16,8 @@ from cutover.engine.shifting import keep_live_config
 from cutover.engine.steps import run_step
 from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
 from cutover.plan.model import ROLLBACK_PHASE
+from cutover.plan.request import SAFE_METHODS
+from cutover.plan.variables import names_in
 from cutover.proxy import by_hand, emergency
 from cutover.proxy.base import Changed
 
@@ -55,14 +58,20 @@ async def _require_old(session: Session) -> None:
 
 
 def _old_health(session: Session) -> tuple[str, str | None]:
-    """Where old is asked: the path of the plan's first ``http`` check of old, else its port alone."""
+    """Where old is asked: the path of the plan's first ``http`` check that gets it from old, else its port alone."""
     if session.loaded is None:
         return session.proxy.spec.old_url, None
     plan = session.loaded.plan
     for steps in plan.phases.values():
         for step in steps:
-            if step.type == "http" and getattr(step.settings, "backend", "") == "old":
-                return plan.backends.old.url, str(getattr(step.settings, "path", "/"))
+            settings = step.settings
+            if (
+                isinstance(settings, Http)
+                and settings.backend == "old"
+                and settings.method in SAFE_METHODS
+                and not names_in(settings.path, session.loaded.run_variables)
+            ):
+                return plan.backends.old.url, settings.path
     return plan.backends.old.url, None
 
 

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +20,7 @@ from cutover.engine.registry import STEP_TYPES
 from cutover.errors import CutoverError
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
+from cutover.plan.request import Headers
 from cutover.plan.step import Step
 from cutover.plan.variables import conceal, fill, names_in
 from cutover.redact import redact
@@ -53,9 +54,7 @@ class Values:
         try:
             filled: StepT = TypeAdapter(type(step)).validate_python(raw, context={"step_types": STEP_TYPES})
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UnsavedError(redact(f"a saved value does not fit in {where}: {first['msg']}")) from None
+            raise _misfit(error) from None
         return filled
 
     def plan(self, plan: Plan) -> Plan:
@@ -69,14 +68,23 @@ class Values:
         return self.filled(step) if names_in(_own(step), self.names) <= self.known.keys() else step
 
     def target(self, plan: Plan, name: BackendName) -> Target:
-        """A backend with its headers, without those that use what is not saved yet. Raises ``CutoverError``."""
+        """A backend with its headers, without those that use what is not saved yet.
+
+        Raises ``UnsavedError`` where a value does not fit, and ``CutoverError`` where there is no such backend.
+        """
         if name == "proxy":
             return Target(name, plan.proxy.url)
         backend = getattr(plan.backends, name)
         if backend is None:
             raise CutoverError(f"the plan names no {name} backend")
         had = {n: v for n, v in backend.headers.items() if names_in(v, self.names) <= self.known.keys()}
-        return Target(name, backend.url, fill(had, self.known))
+        filled = {n: fill(v, self.known) for n, v in had.items()}
+        if filled != had:
+            try:
+                TypeAdapter(Headers).validate_python(filled)
+            except ValidationError as error:
+                raise _misfit(error, f"backends.{name}.headers.") from None
+        return Target(name, backend.url, filled)
 
 
 Ask = Callable[[Step, Values], Awaitable[Result]]
@@ -93,12 +101,17 @@ class Variables:
     """The saved values of one process. Offers each step what it needs."""
 
     def __init__(self, loaded: LoadedPlan | None) -> None:
-        self._plan = loaded.plan if loaded is not None else None
+        self._loaded = loaded
         self._names = frozenset(loaded.run_variables if loaded is not None else ())
         self._known: dict[str, Any] = {}
         self._saved_at: dict[str, float] = {}
         self._lock = asyncio.Lock()
-        self._savers = dict(_savers(self._plan)) if self._plan is not None and self._names else {}
+        self._savers = dict(_savers(self._plan)) if self._names else {}
+
+    @property
+    def _plan(self) -> Plan:
+        assert self._loaded is not None  # noqa: S101 - without a plan there are no names to ask for
+        return self._loaded.plan
 
     def keep(self, saved: Mapping[str, Any]) -> None:
         """Remember what a step saved, and conceal it."""
@@ -116,7 +129,10 @@ class Variables:
         position = self._position(*where) if where is not None else (math.inf, 0)
         needed = self._needed(step, position)
         await self.ensure(needed, ask)
-        return self._values(step, position, needed)
+        values = self._values(step, position, needed)
+        for backend in self._asked(step):
+            values.target(self._plan, backend)
+        return values
 
     async def ensure(self, names: Iterable[str], ask: Ask) -> None:
         """Have values of these names that are new enough. Raises ``UnsavedError``."""
@@ -145,13 +161,19 @@ class Variables:
     def _needed(self, step: Step, position: Position) -> set[str]:
         """The names that a step uses, or that stand in the headers of who it asks and were saved before it."""
         needed = names_in(_own(step), self._names)
-        if isinstance(step.settings, Check) and self._plan is not None:
-            backends = [getattr(self._plan.backends, name, None) for name in step.settings.asks()]
-            in_headers = names_in([backend.headers for backend in backends if backend is not None], self._names)
-            needed |= {name for name in in_headers if self._savers[name].position < position}
-            for other in step.settings.borrows(self._plan):
-                needed |= names_in(_own(other), self._names)
+        in_headers = names_in([self._headers(name) for name in self._asked(step)], self._names)
+        needed |= {name for name in in_headers if self._savers[name].position < position}
+        if isinstance(step.settings, Check):
+            needed |= names_in([_own(other) for other in step.settings.borrows(self._plan)], self._names)
         return needed
+
+    def _asked(self, step: Step) -> list[BackendName]:
+        asked = step.settings.asks() if isinstance(step.settings, Check) else ()
+        return [name for name in get_args(BackendName) if name in asked and getattr(self._plan.backends, name, None)]
+
+    def _headers(self, name: BackendName) -> Mapping[str, str]:
+        headers: Mapping[str, str] = getattr(self._plan.backends, name).headers
+        return headers
 
     def _values(self, step: Step, position: Position, needed: set[str]) -> Values:
         """A step that saves anew is asked as it was at first: without what it saves itself, or comes after it."""
@@ -163,7 +185,13 @@ class Variables:
         return sorted(names, key=lambda name: (self._savers[name].position, name))
 
     def _position(self, phase: str, index: int) -> Position:
-        return (_place(self._plan, phase) if self._plan is not None else math.inf, index)
+        return _place(self._plan, phase), index
+
+
+def _misfit(error: ValidationError, within: str = "") -> UnsavedError:
+    first = error.errors(include_url=False)[0]
+    where = within + ".".join(map(str, first["loc"]))
+    return UnsavedError(redact(f"a saved value does not fit in {where}: {first['msg']}"))
 
 
 async def _retried(step: Step, values: Values, ask: Ask) -> Result:

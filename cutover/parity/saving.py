@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from cutover.parity.jsonpath import JsonPath, lookup, parse_path
 
+# A redactor can't look for any size of secret, and no server takes such a header.
+MAX_CHARS = 8192
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ELSEWHERE = re.compile(r"(header|cookie):([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 
@@ -87,7 +89,7 @@ def _mistake(message: str) -> PydanticCustomError:
     return PydanticCustomError("save", "{message}", {"message": message})
 
 
-Saves = Annotated[dict[Annotated[str, AfterValidator(_variable_name)], Place], Field(min_length=1)]
+Saves = dict[Annotated[str, AfterValidator(_variable_name)], Place]
 
 
 def take(saves: Mapping[str, Place], headers: Iterable[tuple[str, str]], body: bytes | bytearray) -> dict[str, Any]:
@@ -129,6 +131,8 @@ class _Answer:
                 value = self._cookie(place)
         if value == "":
             raise _MissingError(f"{place} is empty")
+        if isinstance(value, str) and len(value) > MAX_CHARS:
+            raise _MissingError(f"{place} is longer than {MAX_CHARS} characters")
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
             raise _MissingError(f"{place} is not UTF-8 text")
         return value

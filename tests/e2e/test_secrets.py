@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.support.forks import ROOT, Forks
+from tests.support.searched import Searched
 from tests.support.site import Site, free_port
 
 DEFECTIVE = ROOT / "tests/support/defective.py"
@@ -140,31 +141,6 @@ BREAKING = """\
 """
 
 
-class Searched:
-    """What is searched, and what was found where."""
-
-    def __init__(self) -> None:
-        self._needles = {needle: name for name, secret in SECRETS.items() for needle in spellings(secret)}
-        self.found: set[str] = set()
-        self.places = 0
-
-    def look(self, where: str, data: bytes) -> None:
-        self.places += 1
-        self.found |= {f"{name} as {needle!r} in {where}" for needle, name in self._needles.items() if needle in data}
-
-
-def spellings(secret: str) -> set[bytes]:
-    escaped = json.dumps(secret)[1:-1]
-    in_html = html.escape(secret)
-    texts = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), quote(quote(secret)), in_html}
-    texts |= {escaped, json.dumps(escaped)[1:-1], repr(secret)[1:-1], html.escape(escaped), json.dumps(in_html)[1:-1]}
-    for before in ("", "x", "xx", "user:"):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            first = -(-len(before) * 8 // 6)
-            texts.add(encode((before + secret).encode()).decode().rstrip("=")[first:-2])
-    return {text.encode() for text in texts}
-
-
 class Watch:
     """The command lines of all processes, looked at again and again while a block runs."""
 
@@ -212,7 +188,7 @@ def search_files(site: Site, searched: Searched) -> None:
 
 
 def test_no_command_lets_a_secret_out(echo_site: Site) -> None:
-    searched = Searched()
+    searched = Searched(SECRETS)
 
     def run(*args: str, expect: int) -> None:
         done = echo_site.cutover(*args, expect=expect)
@@ -257,7 +233,7 @@ def test_a_defects_traceback_has_no_secret_either(echo_site: Site) -> None:
     log = echo_site.state.parent / "errors.log"
     assert "nobody foresaw" in log.read_text()
     assert "Traceback" in log.read_text()
-    searched = Searched()
+    searched = Searched(SECRETS)
     searched.look("standard output", done.stdout)
     searched.look("standard error", done.stderr)
     search_files(echo_site, searched)

@@ -29,7 +29,7 @@ def mistake(save: Any) -> str:
 
 BODY = json.dumps(
     {"access_token": "s3cr3t-token", "user": {"id": 7, "admin": False, "ratio": 1.5}, "items": [{"id": "a"}],
-     "none": None, "empty": "", "odd": "\ud800"}
+     "none": None, "empty": "", "odd": "\ud800", "long": "x" * 8193}
 ).encode()  # fmt: skip
 HEADERS = [
     ("X-Auth-Token", " abc "), ("Set-Cookie", "sid=one; Path=/"), ("set-cookie", 'sid="two=2"; HttpOnly'),
@@ -62,6 +62,7 @@ def test_a_place_gives_its_value_with_its_type(place: str, value: Any) -> None:
         ("$.none", "$.none is null, and a variable holds one value"),
         ("$.empty", "$.empty is empty"),
         ("$.odd", "$.odd is not UTF-8 text"),
+        ("$.long", "$.long is longer than 8192 characters"),
         ("header:X-None", "there is no header:X-None in the answer"),
         ("header:X-Twice", "there are several header:X-Twice in the answer"),
         ("cookie:session", "there is no cookie:session in the answer"),
@@ -105,7 +106,7 @@ def test_all_that_is_missing_is_told_at_once_and_what_was_there_is_kept() -> Non
         ({"token": "..id"}, "may name several places"),
         ({"token": "$.a b"}, "is not a path from ' b' on"),
         ({"1a": "$.a"}, "'1a' is not the name of a variable"),
-        ({}, "at least 1 item"),
+        (["token"], "valid dictionary"),
     ],
 )
 def test_a_place_that_cannot_be_is_a_mistake(save: Any, said: str) -> None:
