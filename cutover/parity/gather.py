@@ -26,6 +26,7 @@ from cutover.parity.sources.accesslog import draw_access_logs
 from cutover.parity.sources.drawn import Drawn, LeftOut
 from cutover.parity.sources.har import read_har
 from cutover.parity.sources.lines import write_requests
+from cutover.parity.sources.openapi import draw
 
 
 class SourceError(Exception):
@@ -110,8 +111,6 @@ def _har(file: Path, gathered: Gathered, comparison: Comparison, limit: int) -> 
 
 
 async def _from_documents(gathered: Gathered, documents: Documents, comparison: Comparison, limit: int) -> None:
-    from cutover.parity.sources.openapi import draw
-
     gathered.old = await _read(documents.old, comparison.old)
     async with comparison.old.open() as asker:
 

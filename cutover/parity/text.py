@@ -10,7 +10,6 @@ _SIDE_WIDTH = 40
 _COLUMN = 8
 _INDENT = "        "
 _OPERATIONS = (
-    ("new's document lacks", "new_lacks"),
     ("new's document lacks, as the plan allows", "new_lacks_as_allowed"),
     ("named in lacking, but new has it", "allowed_in_vain"),
     ("only in new's document", "only_in_new"),
@@ -40,6 +39,7 @@ def _lines(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         for group in groups[:MAX_SHOWN_GROUPS]:
             if group["endpoint"] == endpoint:
                 yield from _group(group, paint)
+    yield from _lacking(details.get("coverage"), paint)
     if left := max(0, len(groups) - MAX_SHOWN_GROUPS) + details["groups_left_out"]:
         yield f"and {left} more findings: --json has them"
     yield from _named("unknown", details["unknown"])
@@ -102,6 +102,13 @@ def _named(what: str, named: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  {name}" for name in named["first"][:MAX_SHOWN_GROUPS])
     if named["count"] > len(named["first"][:MAX_SHOWN_GROUPS]):
         yield f"  and {named['count'] - len(named['first'][:MAX_SHOWN_GROUPS])} more"
+
+
+def _lacking(coverage: Mapping[str, Any] | None, paint: Paint) -> Iterator[str]:
+    for operation in coverage["new_lacks"] if coverage else ():
+        yield paint(operation, "title")
+        yield f"  {paint('fail', 'fail')}  new's document lacks it"
+        yield f"{_INDENT}{paint('cure', 'cure')} lacking: ['{operation}']"
 
 
 def _coverage(coverage: Mapping[str, Any] | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cutover.openapi.document import Document
+from cutover.openapi.example import example
 from cutover.openapi.operations import Operation, Parameter
 from cutover.parity.sources.credentials import is_secret_header, is_secret_parameter
 from cutover.parity.sources.listing import kind_of
@@ -73,8 +74,6 @@ def _refuse(operation: Operation) -> None:
 
 def values_of(document: Document, parameter: Parameter) -> tuple[list[Any], bool]:
     """A few values, and whether the document names them itself: examples, enums, defaults, true and false."""
-    from cutover.openapi.example import example  # noqa: PLC0415 - start-up time
-
     schema = document.resolve(parameter.schema)
     found = [*parameter.examples]
     found += schema["examples"] if isinstance(schema.get("examples"), list) else []
