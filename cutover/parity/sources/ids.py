@@ -14,7 +14,7 @@ from cutover.parity.options import ComparedRequest
 from cutover.parity.sources.linked import LinkedFrom, linked_from, value_at
 from cutover.parity.sources.listing import document_of, ids_in, items_of, slim
 from cutover.parity.sources.naming import is_of, stem
-from cutover.parity.sources.parameters import NotAskableError, values_of, variants
+from cutover.parity.sources.parameters import NotAskableError, plain_schema, values_of, variants
 
 MAX_IDS = 3
 """Of one operation."""
@@ -25,6 +25,7 @@ MAX_PARENTS = 10
 MAX_ASKED = 200
 MAX_FAILURES = 3
 _MAX_NOTES = 2
+_VOWELS = frozenset("aeio")
 _LISTING_WORDS = ("search", "list", "all", "index", "query", "find", "recent", "latest")
 _IN_SEGMENTS = ":@!$&'()*+,;=-._~"
 
@@ -87,12 +88,12 @@ class Ids:
         found = [one for _, _, one in sorted(turns, key=lambda each: each[:2])]
         if not found:
             told = list(dict.fromkeys(notes))
-            raise NoIdError(f"no list answer gave a {name}" + (f" ({'; '.join(told[:_MAX_NOTES])})" if told else ""))
+            raise NoIdError(f"no list answer gave the {name}" + (f" ({'; '.join(told[:_MAX_NOTES])})" if told else ""))
         return found[:room]
 
     async def _values(self, operation: Operation, name: str, bindings: Bindings, notes: list[str]) -> list[str]:
         parameter = _path_parameter(operation, name)
-        schema = self.document.resolve(parameter.schema)
+        schema = plain_schema(self.document, parameter.schema)
         if isinstance(schema.get("enum"), list):
             return self._of_document(parameter)
         for link in self._links.get(operation.key, []):
@@ -102,8 +103,8 @@ class Ids:
             items, note = await self._listed(one)
             if found := ids_in(items, name, one.noun, schema, direct=one.direct):
                 return found
-            if note and one.direct:
-                notes.append(note)
+            if one.direct:
+                notes.append(note or f"{one.operation.name} holds none")
         return self._of_document(parameter)
 
     def _of_document(self, parameter: Parameter) -> list[str]:
