@@ -48,7 +48,7 @@ class Coverage:
         self.lacking_as_allowed = [one.name for one in lacked if one.key in allowed]
         lacked_keys = {one.key for one in lacked}
         self.allowed_in_vain = [] if new is None else [name for key, name in allowed.items() if key not in lacked_keys]
-        expected = {path_on_new(one.template) for one in old.operations}
+        expected = {_key(f"{one.method} {path_on_new(one.template)}") for one in old.operations}
         self.added = [one.name for one in new.operations if not _expected(old, one, expected)] if new else []
 
     def add(self, request: ComparedRequest) -> None:
@@ -115,8 +115,8 @@ def _serves(document: Document, operation: Operation, path_on_new: Callable[[str
     return operation.method == "HEAD" and document.match("GET", path) is not None
 
 
-def _expected(old: Document, operation: Operation, paths: Collection[str]) -> bool:
-    return old.match(operation.method, operation.template) is not None or operation.template in paths
+def _expected(old: Document, operation: Operation, keys: Collection[str]) -> bool:
+    return old.match(operation.method, operation.template) is not None or operation.key in keys
 
 
 def _key(name: str) -> str:

@@ -15,7 +15,7 @@ from cutover.parity.sources.har import read_har
 OWN = ["http://127.0.0.1:8080", "http://127.0.0.1:8000"]
 
 
-def chrome(url: str, method: str = "GET", status: int = 200, kind: str = "fetch", **headers: str) -> dict[str, Any]:
+def chrome(url: str, method: str = "GET", status: int = 200, kind: str = "fetch", **headers: Any) -> dict[str, Any]:
     """An entry as Chrome's network panel exports it."""
     names = {
         ":authority": "api.example", ":method": method, ":path": "/", ":scheme": "https", "accept": "application/json",

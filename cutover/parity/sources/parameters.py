@@ -21,6 +21,8 @@ MAX_VALUES = 4
 MAX_VALUE_CHARS = 1000
 EVENT_STREAM = "text/event-stream"
 _IN_VALUES = ",:/@!$'()*;-._~"
+_ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+_MAX_LEVELS = 5
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "|"}
 
 
@@ -57,7 +59,7 @@ def variants(document: Document, operation: Operation) -> list[Variant]:
             continue
         fresh = values[1:] if parameter.required else values
         first = 1 if parameter.required else 0
-        others += [(turn if described else turn + 1, parameter, value) for turn, value in enumerate(fresh, first)]
+        others += [(turn if described else MAX_VALUES, parameter, value) for turn, value in enumerate(fresh, first)]
     base = list(required.values())
     others.sort(key=lambda other: other[0])
     changed = [[*_without(base, parameter), (parameter, value)] for _, parameter, value in others[:MAX_VARIANTS]]
@@ -74,11 +76,11 @@ def _refuse(operation: Operation) -> None:
 
 def values_of(document: Document, parameter: Parameter) -> tuple[list[Any], bool]:
     """A few values, and whether the document names them itself: examples, enums, defaults, true and false."""
-    schema = document.resolve(parameter.schema)
+    schema = plain_schema(document, parameter.schema)
     found = [*parameter.examples]
     found += schema["examples"] if isinstance(schema.get("examples"), list) else []
     found += [schema[name] for name in ("example", "const", "default") if name in schema]
-    for listed in (schema, document.resolve(schema.get("items"))):
+    for listed in (schema, plain_schema(document, schema.get("items"))):
         values = listed.get("enum")
         found += values if isinstance(values, list) else []
     if kind_of(schema) == "boolean":
@@ -88,6 +90,19 @@ def values_of(document: Document, parameter: Parameter) -> tuple[list[Any], bool
         return _once(described)[:MAX_VALUES], True
     made = example(document, parameter.schema)
     return ([made] if made is not None and _fits(parameter, made) else []), False
+
+
+def plain_schema(document: Document, schema: Any) -> dict[str, Any]:
+    """The schema itself where it is one of a single alternative, beside null: FastAPI's way to say optional."""
+    resolved = document.resolve(schema)
+    for _ in range(_MAX_LEVELS):
+        alternatives = (resolved[name] for name in _ALTERNATIVES if isinstance(resolved.get(name), list))
+        listed: list[Any] = next(alternatives, [])
+        inner = [one for one in map(document.resolve, listed) if one.get("type") != "null"]
+        if len(inner) != 1:
+            break
+        resolved = {**inner[0], **{name: value for name, value in resolved.items() if name not in _ALTERNATIVES}}
+    return resolved
 
 
 def _once(values: list[Any]) -> list[Any]:
