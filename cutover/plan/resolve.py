@@ -27,6 +27,7 @@ from cutover.redact import MASK, MIN_SECRET_LENGTH
 # Read as they stand: what says which plan this is must not depend on who runs it.
 LITERAL_KEYS = frozenset({"version", "name", "secrets"})
 APPROVE = ("approve",)
+NOTHING_SAVED = Scope()
 MAX_NOTED = 1000
 MAX_SECRET_CHARS = 8192
 
@@ -208,7 +209,7 @@ class _Walk:
         return self.scope
 
     def _text(self, path: Path, raw: str, header: str | None, *, body: bool) -> str:
-        self.variables.scope = self._seen_from(path) if self.saves or self.scope.saved else Scope()
+        self.variables.scope = self._seen_from(path) if self.saves or self.scope.saved else NOTHING_SAVED
         expansion = self._told(path, raw, lambda: self.variables.expand(raw))
         text = expansion.text
         if header is not None:
