@@ -70,8 +70,8 @@ async def test_a_real_document_is_covered_with_ids_of_its_real_server(clinic: st
         "GET /exports/weekly", "GET /locked", "GET /tenants",
     }  # fmt: skip
     assert drawn.uncovered == {
-        "GET /devices/{device_id}": "no list answer gave a device_id",
-        "GET /locked/{locked_id}": "no list answer gave a locked_id (GET /locked answered 401)",
+        "GET /devices/{device_id}": "no list answer gave the device_id",
+        "GET /locked/{locked_id}": "no list answer gave the locked_id (GET /locked answered 401)",
         "GET /signed": "its parameter access_token is a credential: list a request",
         "POST /patients/{patient_id}/notes": "writes: list it with unsafe: true",
     }
@@ -273,7 +273,7 @@ async def test_what_is_no_plain_read_is_not_asked() -> None:
 async def test_an_answer_without_ids_leaves_an_operation_uncovered(answer: Any) -> None:
     found = await drawn(document("/studies", "/studies/{study_id}"), {"/studies": answer})
     assert asked(found) == ["/studies"]
-    assert found.uncovered["GET /studies/{study_id}"].startswith("no list answer gave a study_id (GET /studies ")
+    assert found.uncovered["GET /studies/{study_id}"].startswith("no list answer gave the study_id (GET /studies ")
 
 
 async def test_an_old_that_does_not_answer_is_not_asked_for_ever() -> None:
