@@ -1,0 +1,309 @@
+"""A schema as a client meets it: spellings that mean the same are the same shape.
+
+``nullable: true``, ``type: [x, "null"]`` and ``anyOf: [x, {type: "null"}]`` are one thing; so are ``const`` and an
+``enum`` of one, ``allOf`` and the whole of its parts, ``exclusiveMinimum: 0`` of an integer and ``minimum: 1``.
+Titles, descriptions and examples are not part of a shape.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cutover.openapi.bounds import Bounds
+from cutover.openapi.refs import References
+
+TYPES = ("string", "integer", "number", "boolean", "object", "array")
+MAX_PARTS = 200
+
+_IMPLIED = {
+    "object": ("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
+    "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
+}
+_NULL = "null"
+# They say how wide a number is or how a text is shown, and not which values there are.
+_FORMATS_WITHOUT_MEANING = frozenset({"float", "double", "password", "textarea", "string", "number", "integer", ""})
+_SAME_FORMATS = {"url": "uri", "datetime": "date-time", "guid": "uuid", "ip": "ipv4"}
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """``types`` are JSON Schema's without null, None where any is possible. ``values`` are those of an enum, as JSON.
+
+    ``unions`` are lists of schemas of which one holds. ``default`` is JSON, empty where there is none.
+    """
+
+    types: frozenset[str] | None = None
+    nullable: bool = False
+    format: str = ""
+    values: tuple[str, ...] | None = None
+    bounds: Bounds = field(default_factory=Bounds)
+    pattern: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    closed: bool = False
+    additional: Any = None
+    items: Any = None
+    prefix: tuple[Any, ...] = ()
+    unions: tuple[tuple[Any, ...], ...] = ()
+    read_only: bool = False
+    write_only: bool = False
+    default: str = ""
+
+    @property
+    def says_nothing(self) -> bool:
+        return self.types is None and self.values is None and not self.unions
+
+    @property
+    def scalar(self) -> bool:
+        """Whether type and enum are all that it says."""
+        return not (
+            self.format or self.bounds or self.pattern or self.unions or self.says_nothing
+            or (self.types or set()) & {"object", "array"}
+        )  # fmt: skip
+
+
+class Shapes:
+    """The shapes of one document's schemas, each made once."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        # With the schema itself: an id is its own only as long as it lives.
+        self._known: dict[int, tuple[Any, Shape]] = {}
+        self._by_parts: dict[tuple[tuple[int, bool], ...], Shape] = {}
+        self._making: set[int] = set()
+
+    def of(self, schema: Any) -> Shape:
+        """The same object for the same schema, whichever reference led there."""
+        if isinstance(schema, Shape):
+            return schema
+        schema = self._bare(schema)
+        known = self._known.get(id(schema))
+        if known is None:
+            known = self._known[id(schema)] = (schema, self._made(schema))
+        return known[1]
+
+    def _bare(self, schema: Any) -> Any:
+        """What a plain reference names."""
+        seen: set[str] = set()
+        while isinstance(schema, dict) and set(schema) == {"$ref"} and isinstance(ref := schema["$ref"], str):
+            if ref in seen:
+                return None
+            seen.add(ref)
+            schema = self._references.target(ref)
+        return schema
+
+    def _made(self, schema: Any) -> Shape:
+        parts = list(self._parts(schema))
+        # A list of parts adds nothing of its own: schemas that come to the same parts are one, however they are nested.
+        key = tuple((part.source, part.own) for part in parts if part.keywords.keys() - {"allOf"})
+        if key not in self._by_parts:
+            self._by_parts[key] = _joined(parts)
+            self._making.add(id(schema))
+            self._by_parts[key] = self._flattened(self._by_parts[key])
+            self._making.discard(id(schema))
+        return self._by_parts[key]
+
+    def _parts(self, schema: Any) -> Iterator[_Part]:
+        """The schema and all that must hold with it; first what it says itself."""
+        left = deque([(schema, True)])
+        seen: set[int] = set()
+        while left and len(seen) < MAX_PARTS:
+            node, own = left.popleft()
+            bare = self._bare(node)
+            if id(bare) in seen:
+                continue
+            seen.add(id(bare))
+            part = _Part(self._references.resolve(bare), id(bare), own=own)
+            all_of = part.keywords.get("allOf")
+            left.extend((inner, False) for inner in (all_of if isinstance(all_of, list) else ()))
+            for branches in part.choices():
+                kept = tuple(branch for branch in branches if not self._is_null(branch))
+                part.nulled = part.nulled or len(kept) < len(branches)
+                if len(kept) == 1:
+                    left.append((kept[0], False))
+                elif kept:
+                    part.unions.append(kept)
+            yield part
+
+    def _is_null(self, branch: Any) -> bool:
+        schema = self._references.resolve(branch)
+        kind, enum = schema.get("type"), schema.get("enum")
+        if kind in (_NULL, [_NULL]) or enum == [None]:
+            return True
+        return "const" in schema and schema["const"] is None
+
+    def _flattened(self, shape: Shape) -> Shape:
+        """A union of nothing but types and values is a list of types or of values."""
+        if len(shape.unions) != 1 or shape.types is not None or shape.values is not None:
+            return shape
+        branches = shape.unions[0]
+        # A union that leads back to itself, or through very many others, stays one.
+        if len(self._making) > MAX_PARTS or any(id(self._bare(branch)) in self._making for branch in branches):
+            return shape
+        inner = [self.of(branch) for branch in branches]
+        listed = [branch.values for branch in inner if branch.values is not None]
+        if not all(branch.scalar for branch in inner) or 0 < len(listed) < len(inner):
+            return shape
+        return replace(
+            shape,
+            types=frozenset(kind for branch in inner for kind in branch.types or ()),
+            nullable=shape.nullable or any(branch.nullable for branch in inner),
+            values=tuple(sorted({value for values in listed for value in values})) if listed else None,
+            unions=(),
+        )
+
+
+class _Part:
+    """One mapping of keywords, and what its unions leave. ``own``: the schema itself, not one that it builds on."""
+
+    def __init__(self, keywords: dict[str, Any], source: int, *, own: bool) -> None:
+        self.keywords = keywords
+        self.source = source
+        self.own = own
+        self.nulled = False
+        self.unions: list[tuple[Any, ...]] = []
+        self.values = _values(keywords)
+        self.types = _types(keywords, self.values)
+
+    def choices(self) -> list[list[Any]]:
+        return [branches for key in ("anyOf", "oneOf") if isinstance(branches := self.keywords.get(key), list)]
+
+    def nullable(self) -> bool | None:
+        """None where it says nothing of it."""
+        kind, enum = self.keywords.get("type"), self.keywords.get("enum")
+        if (
+            self.nulled
+            or self.keywords.get("nullable") is True
+            or (kind == _NULL or (isinstance(kind, list) and _NULL in kind))
+            or (isinstance(enum, list) and None in enum)
+        ):
+            return True
+        if self.keywords.get("nullable") is False or self.types is not None or self.unions:
+            return False
+        return None
+
+
+def _joined(parts: list[_Part]) -> Shape:
+    """What holds if all parts hold."""
+    keywords = [part.keywords for part in parts]
+    types = _common_types(part.types for part in parts)
+    listed = [frozenset(part.values) for part in parts if part.values is not None]
+    bounds, width = Bounds.joined(keywords, integer=types == frozenset({"integer"}))
+    said = next((str(k["format"]) for k in keywords if isinstance(k.get("format"), str)), "")
+    additional = [k["additionalProperties"] for k in keywords if "additionalProperties" in k]
+    defaults = [canonical(k["default"]) for k in keywords if k.get("default") is not None]
+    return Shape(
+        types=types,
+        nullable=_nullable(parts),
+        format=_format(keywords, said) or width,
+        values=tuple(sorted(frozenset.intersection(*listed))) if listed else None,
+        bounds=bounds,
+        pattern=next((k["pattern"] for k in keywords if isinstance(k.get("pattern"), str)), ""),
+        properties=_properties(keywords),
+        required=frozenset(
+            name
+            for k in keywords
+            if isinstance(k.get("required"), list)
+            for name in k["required"]
+            if isinstance(name, str)
+        ),
+        closed=False in additional or any(k.get("unevaluatedProperties") is False for k in keywords),
+        additional=_all_of([schema for schema in additional if isinstance(schema, dict)]),
+        items=_all_of([k["items"] for k in keywords if isinstance(k.get("items"), dict)]),
+        prefix=next((tuple(k["prefixItems"]) for k in keywords if isinstance(k.get("prefixItems"), list)), ()),
+        unions=tuple(union for part in parts for union in part.unions),
+        read_only=any(k.get("readOnly") is True for k in keywords),
+        write_only=any(k.get("writeOnly") is True for k in keywords),
+        default=next(iter(defaults), ""),
+    )
+
+
+def canonical(value: Any) -> str:
+    """A JSON value as text, the same for the same value: 1 and 1.0 are one."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _values(keywords: dict[str, Any]) -> tuple[str, ...] | None:
+    if "const" in keywords:
+        return tuple(canonical(value) for value in (keywords["const"],) if value is not None)
+    enum = keywords.get("enum")
+    if not isinstance(enum, list):
+        return None
+    return tuple(canonical(value) for value in enum if value is not None)
+
+
+def _types(keywords: dict[str, Any], values: tuple[str, ...] | None) -> frozenset[str] | None:
+    """The types named, or else those that the other keywords are about."""
+    if keywords.get("not") == {}:
+        return frozenset()
+    kind = keywords.get("type")
+    named = kind if isinstance(kind, list) else [kind]
+    known = {name for name in named if isinstance(name, str) and name in TYPES}
+    if known or _NULL in named:
+        return frozenset(known - {"integer"} if "number" in known else known)
+    if values:
+        return frozenset(_type_of(json.loads(value)) for value in values)
+    implied = [name for name, keys in _IMPLIED.items() if any(key in keywords for key in keys)]
+    return frozenset(implied) or None
+
+
+def _type_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    names = {str: "string", int: "integer", float: "number", dict: "object"}
+    return names.get(type(value), "array")
+
+
+def _common_types(listed: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    common: frozenset[str] | None = None
+    for types in listed:
+        if common is None:
+            common = types
+        elif types is not None:
+            both = common & types
+            whole = "integer" in common | types and "number" in common | types and "number" not in both
+            common = both | {"integer"} if whole else both
+    return common
+
+
+def _nullable(parts: list[_Part]) -> bool:
+    """Generators write ``nullable`` beside an ``allOf`` and mean the whole of it."""
+    said = [(part.own, nullable) for part in parts if (nullable := part.nullable()) is not None]
+    if (True, True) in said:
+        return True
+    return all(nullable for _, nullable in said)
+
+
+def _format(keywords: list[dict[str, Any]], said: str) -> str:
+    name = _SAME_FORMATS.get(said.lower(), said.lower())
+    if name in _FORMATS_WITHOUT_MEANING:
+        for k in keywords:
+            if k.get("contentMediaType") == "application/octet-stream" and "contentEncoding" not in k:
+                return "binary"
+            if k.get("contentEncoding") == "base64":
+                return "byte"
+        return ""
+    return name
+
+
+def _properties(keywords: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, list[Any]] = {}
+    for k in keywords:
+        properties = k.get("properties")
+        for name, schema in properties.items() if isinstance(properties, dict) else ():
+            if not any(schema is same or schema == same for same in found.get(name, ())):
+                found.setdefault(name, []).append(schema)
+    return {name: _all_of(schemas) for name, schemas in found.items()}
+
+
+def _all_of(schemas: list[Any]) -> Any:
+    if len(schemas) < 2:  # noqa: PLR2004 - one needs no list
+        return schemas[0] if schemas else None
+    return {"allOf": schemas}
