@@ -9,6 +9,7 @@ from typing import Any
 
 from cutover.parity.findings import Kind
 from cutover.parity.options import ComparedRequest
+from cutover.parity.plaintext import PREFIX
 from cutover.parity.report import Group, Report
 from cutover.parity.run import Comparison
 from cutover.parity.shown import shown
@@ -22,6 +23,7 @@ _NO_RULE = {
     Kind.CONNECTION: "it does not always answer: old itself is unsteady",
     Kind.BODY: "the body as a whole changes",
 }
+_TEXT = "a word of a text moves: a comparison leaves it out by itself"
 _ITEMS = "items come and go: compare while nothing writes, or ask for a page that rests"
 
 
@@ -90,8 +92,8 @@ def _proposed(group: Group) -> Rule | str:
         return Rule("unordered", key.path, [group.endpoint], seen)
     if key.kind in {Kind.MISSING, Kind.ADDED, Kind.LENGTH} and (key.path.endswith("[]") or key.path == "$"):
         return _ITEMS
-    if key.path == "$":
-        return _NO_RULE[Kind.BODY]
+    if key.path == "$" or key.path.startswith(PREFIX):
+        return _TEXT if key.path.startswith(PREFIX) else _NO_RULE[Kind.BODY]
     return Rule("ignore", key.path, [group.endpoint], seen)
 
 

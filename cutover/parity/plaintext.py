@@ -48,8 +48,8 @@ def differing_words(old: bytes | bytearray, new: bytes | bytearray) -> list[Word
 
 def _path(between: list[bytes], index: int) -> str:
     near = b"#".join(between[max(0, index - _PIECES_OF_CONTEXT + 1) : index + 1])
-    words = " ".join(_shown(near).split("\n")[-1].split())
-    return f"{PREFIX}{words[-_CONTEXT_CHARACTERS:]}#"
+    line = f"{_shown(near)}#".split("\n")[-1]
+    return PREFIX + " ".join(line.split())[-_CONTEXT_CHARACTERS:]
 
 
 def _shown(text: bytes) -> str:

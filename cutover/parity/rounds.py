@@ -149,13 +149,27 @@ class Look:
 def _confirmed(first: Findings, second: Findings, noise: set[Matter]) -> Findings:
     """What both looks show and old alone does not; the rest of what is no noise, as a warning."""
     told = Findings()
-    told.merge(first.only({key for key in first.keys & second.keys if key.matter not in noise}))
+    noisy = {key for look in (first, second) for key in look.keys if key.matter in noise and not _broken(look, key)}
+    told.merge(first.only((first.keys & second.keys) - noisy))
     for look, other in ((first, second), (second, first)):
-        for key in look.keys - other.keys:
-            if key.matter in noise or key.level is Level.NOTE:
-                continue
-            _add_passing(told, look, key)
+        for key in look.keys - other.keys - noisy:
+            if key.level is not Level.NOTE:
+                _add_passing(told, look, key)
+    _tell_unread(told, first, noisy)
     return told
+
+
+def _broken(look: Findings, key: Key) -> bool:
+    """Whether new's body could not be read at all, which no movement of old's explains."""
+    return key.kind is Kind.BODY and look.tallies[key].samples[0].new is ABSENT
+
+
+def _tell_unread(told: Findings, look: Findings, noisy: set[Key]) -> None:
+    for key in look.keys & noisy:
+        if key.kind is Kind.BODY:
+            seen = look.tallies[key].samples[0]
+            message = "old differs from itself in all of it: nothing of this body is compared"
+            told.add(key.kind, key.path, seen.old, seen.new, level=Level.WARN, message=message)
 
 
 def _add_passing(told: Findings, look: Findings, key: Key) -> None:
