@@ -239,6 +239,21 @@ async def test_values_are_written_as_their_style_says(parameter: Any, expected: 
     assert asked(found) == [f"/a?{expected.replace('[1]', '%5B1%5D')}"]
 
 
+async def test_odd_names_and_values_of_a_document_break_nothing() -> None:
+    parameters = [
+        query("\ud800", required=True, example="\ud800"),
+        query("", required=True, example="x"),
+        query("a b\r\n", required=True, example={"\ud800": [None, {}]}),
+        {"name": "X\r\nY", "in": "header", "required": True, "schema": {}, "example": "x"},
+        {"name": "X-A", "in": "header", "required": True, "example": "\r\n\ud800ä"},
+    ]
+    found = await drawn(document("/ä \ud800\n/b?c#d", items={"/a": operation(parameters=parameters)}))
+    first, second = found.drawn.requests
+    assert first.path == "/%C3%A4%20%ED%A0%80%0A/b%3Fc%23d"
+    assert second.path.startswith("/a?%ED%A0%80=%ED%A0%80&x&")
+    assert second.headers == {"X-A": "%0D%0A%ED%A0%80%C3%A4"}
+
+
 async def test_the_limit_is_spread_and_what_it_leaves_out_is_named() -> None:
     doc = document("/a", "/b", items={"/c": operation(parameters=[query("sort", schema={"enum": ["x", "y"]})])})
     assert asked(await drawn(doc, limit=4)) == ["/a", "/b", "/c", "/c?sort=x"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,7 +145,7 @@ class Ids:
         key = (fill(one.operation, one.bindings), one.noun)
         if key not in self._items:
             document, note = await self._document(one.operation, one.bindings)
-            items = slim(items_of(document, one.noun))
+            items = await asyncio.to_thread(lambda: slim(items_of(document, one.noun)))
             self._items[key] = items, note or ("" if items else f"{one.operation.name} lists nothing")
         return self._items[key]
 
@@ -160,7 +161,7 @@ class Ids:
         self._asked += 1
         answer = await self.ask(request_for(operation, bindings, variant.query, variant.headers))
         self._failures = self._failures + 1 if isinstance(answer, Failure) else 0
-        document, why = document_of(answer)
+        document, why = await asyncio.to_thread(document_of, answer)
         return document, f"{operation.name} {why}" if why else ""
 
     async def _from_link(self, link: LinkedFrom, name: str, bindings: Bindings, notes: list[str]) -> list[str]:
@@ -197,7 +198,7 @@ def fill(operation: Operation, bindings: Mapping[str, str]) -> str:
     filled = [
         quote(bindings[part].encode("utf-8", "surrogatepass"), safe=_IN_SEGMENTS)
         if number % 2
-        else quote(part, safe=_IN_SEGMENTS + "/%")
+        else quote(part.encode("utf-8", "surrogatepass"), safe=_IN_SEGMENTS + "/%")
         for number, part in enumerate(parts)
     ]
     return "".join(filled)

@@ -10,7 +10,7 @@ from cutover.parity.answers import Answer, Failure
 from cutover.parity.sources.naming import ENVELOPES, fields_for, forms, member, words
 
 MAX_LIST_BYTES = 4 * 1024 * 1024
-"""Of an answer that is looked into: parsing holds the event loop, wherever it happens."""
+"""Of an answer that is looked into: parsing holds the event loop, in whichever thread it happens."""
 
 MAX_ITEMS = 50
 MAX_ID_CHARS = 200
@@ -58,17 +58,12 @@ def items_of(document: Any, noun: str, level: int = 0) -> list[Any]:
 
 def slim(items: list[Any]) -> list[Any]:
     """The items with what could be an id alone."""
-    return [
-        {
-            name: value
-            for name, value in item.items()
-            if isinstance(value, str | int) and len(str(value)) <= MAX_ID_CHARS
-        }
-        if isinstance(item, dict)
-        else item
-        for item in items
-        if isinstance(item, dict | str | int)
-    ]
+    return [_slim(item) if isinstance(item, dict) else item for item in items if isinstance(item, dict | str | int)]
+
+
+def _slim(item: dict[str, Any]) -> dict[str, Any]:
+    kept = ((name, value) for name, value in item.items() if isinstance(value, str | int))
+    return {name: value for name, value in kept if len(name) <= MAX_ID_CHARS and len(str(value)) <= MAX_ID_CHARS}
 
 
 def ids_in(items: list[Any], variable: str, noun: str, schema: Mapping[str, Any], *, direct: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,10 @@ MAX_VARIANTS = 4
 MAX_VALUES = 4
 MAX_VALUE_CHARS = 1000
 EVENT_STREAM = "text/event-stream"
-_IN_VALUES = ",:/@!$'()*;-._~"
+_IN_VALUES = ",:/@!$'()*-._~"
 _ALTERNATIVES = ("anyOf", "oneOf", "allOf")
 _MAX_LEVELS = 5
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "|"}
 
 
@@ -46,6 +48,8 @@ def variants(document: Document, operation: Operation) -> list[Variant]:
     for parameter in operation.parameters:
         if parameter.location not in {"query", "header"}:
             continue
+        if parameter.location == "header" and not (parameter.required and HEADER_NAME.fullmatch(parameter.name)):
+            continue
         if _is_secret(parameter):
             if parameter.required and parameter.location == "query":
                 raise NotAskableError(f"its parameter {parameter.name} is a credential: list a request")
@@ -55,8 +59,6 @@ def variants(document: Document, operation: Operation) -> list[Variant]:
             if not values:
                 raise NotAskableError(f"no value is known for its parameter {parameter.name}")
             required[parameter.name] = (parameter, values[0])
-        elif parameter.location == "header":
-            continue
         fresh = values[1:] if parameter.required else values
         first = 1 if parameter.required else 0
         others += [(turn if described else MAX_VALUES, parameter, value) for turn, value in enumerate(fresh, first)]
@@ -131,12 +133,12 @@ def _variant(chosen: list[tuple[Parameter, Any]]) -> Variant:
 
 def _header(value: Any) -> str:
     text = ",".join(map(_text, value)) if isinstance(value, list) else _text(value)
-    return text if text.isascii() and text.isprintable() else quote(text)
+    return text if text.isascii() and text.isprintable() else quote(text.encode("utf-8", "surrogatepass"))
 
 
 def _query(parameter: Parameter, value: Any) -> str:
     """A parameter as its style says: ``a=1&a=2``, ``a=1,2``, ``a[b]=1``."""
-    name = quote(parameter.name, safe="[]$-._~")
+    name = quote(parameter.name.encode("utf-8", "surrogatepass"), safe="[]$-._~")
     return "&".join(f"{key}={text}" if key else text for key, text in _pairs(parameter, name, value))
 
 
