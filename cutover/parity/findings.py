@@ -49,12 +49,16 @@ ABSENT = _Absent()
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One place where it was seen; ``where`` has the indexes that a group's path leaves out. Values are cut down."""
+    """One place where it was seen; ``where`` has the indexes that a group's path leaves out. Values are cut down.
+
+    ``order`` is when its request was sent, among all.
+    """
 
     where: str
     old: Any
     new: Any
     request: str = ""
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +132,17 @@ class Findings:
             tally.message = tally.cure = ""
         return tally
 
-    def merge(self, other: Findings, request: str = "") -> None:
-        """Take in what another comparison found, its samples up to the limit."""
+    def merge(self, other: Findings, request: str = "", order: int = 0) -> None:
+        """Take in what another comparison found, and keep the samples of the first requests."""
         self.record = self.record or other.record
         for key, tally in other.tallies.items():
             mine = self._tally(key, tally.message, tally.cure)
             mine.count += tally.count
-            room = MAX_SAMPLES - len(mine.samples)
-            mine.samples.extend(replace(s, request=request or s.request) for s in tally.samples[:room])
+            if request:
+                mine.samples += [replace(sample, request=request, order=order) for sample in tally.samples]
+            else:
+                mine.samples += tally.samples
+            mine.samples = sorted(mine.samples, key=lambda sample: sample.order)[:MAX_SAMPLES]
 
     def only(self, keys: set[Key]) -> Findings:
         return Findings({key: tally for key, tally in self.tallies.items() if key in keys}, self.record)

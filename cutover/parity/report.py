@@ -79,7 +79,8 @@ def _nothing(_: ComparedRequest) -> None:
 class Report:
     """``unused`` are ignore rules that hid nothing; ``emptied``: rules left nothing of a body.
 
-    ``on_compared`` hears of each request that was compared. ``failed`` counts as requests come in; what turns out to be noise over all of them is not in ``differing``.
+    ``on_compared`` hears of each request that was compared. ``failed`` counts as requests come in; what turns out to be
+    noise over all of them is not in ``differing``.
     """
 
     compared: int = 0
@@ -92,8 +93,8 @@ class Report:
     emptied: Named = field(default_factory=Named)
     unused: list[Rule] = field(default_factory=list)
 
-    def add(self, request: ComparedRequest, outcome: Outcome) -> None:
-        """Count one request's outcome."""
+    def add(self, request: ComparedRequest, outcome: Outcome, order: int = 0) -> None:
+        """Count one request's outcome; ``order`` is when it was sent, whenever it was answered."""
         name = str(request)
         if outcome.unknown:
             self.unknown.add(f"{name}: {outcome.unknown}")
@@ -104,7 +105,7 @@ class Report:
             self.emptied.add(name)
         report = self._endpoint(self.endpoint_of(request.method, request.path))
         report.requests += 1
-        report.findings.merge(outcome.findings, name)
+        report.findings.merge(outcome.findings, name, order)
         report.noise.count(outcome.raw, outcome.noise)
         if outcome.findings.failed:
             self.failed += 1
@@ -157,8 +158,8 @@ class Report:
         """Endpoint, what moved, where, and in how many requests old differed from itself."""
         return [
             (name, matter, path, count)
-            for name, report in self.endpoints.items()
-            for (matter, path), count in report.noise.noise.most_common(MAX_NAMED)
+            for name, report in sorted(self.endpoints.items())
+            for (matter, path), count in sorted(report.noise.noise.most_common(MAX_NAMED))
         ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 
 from cutover.parity.endpoints import EndpointOf, endpoint
 from cutover.parity.fetch import Side
@@ -47,9 +47,10 @@ class Comparison:
         rules = _RulesOfRequests(self.options)
         async with self.rounds() as rounds:
             jobs = _Jobs(rounds, rules, report, self.progress)
+            order = count()
             todo = chain(
-                (partial(jobs.single, n, request) for n, request in enumerate(_allowed(requests, report))),
-                (partial(jobs.sequence, name, steps) for name, steps in _allowed_sequences(sequences or {}, report)),
+                (partial(jobs.single, next(order), one) for one in _allowed(requests, report)),
+                (partial(jobs.sequence, next(order), *one) for one in _allowed_sequences(sequences or {}, report)),
             )
             await self._work(todo, self.concurrency)
         report.unused = rules.unused() if report.compared else []
@@ -63,12 +64,12 @@ class Comparison:
         report = self._report()
         rules = _RulesOfRequests(self.options)
 
-        async def watch(request: ComparedRequest) -> None:
-            report.add(request, await rounds.watch(request, rules.of(request), pause_s))
+        async def watch(order: int, request: ComparedRequest) -> None:
+            report.add(request, await rounds.watch(request, rules.of(request), pause_s), order)
             self.progress(_progress(report))
 
         async with self.rounds() as rounds:
-            await self._work((partial(watch, request) for request in _safe(requests, report)), pending)
+            await self._work((partial(watch, *one) for one in enumerate(_safe(requests, report))), pending)
         return report
 
     def _report(self) -> Report:
@@ -124,17 +125,17 @@ class _Jobs:
     report: Report
     progress: Callable[[str], None]
 
-    async def single(self, number: int, request: ComparedRequest) -> None:
+    async def single(self, order: int, request: ComparedRequest) -> None:
         own = self.rules.of(request)
-        self._count(request, own, await self.rounds.compare(request, own, new_first=number % 2 == 1))
+        self._count(request, own, await self.rounds.compare(request, own, new_first=order % 2 == 1), order)
 
-    async def sequence(self, name: str, requests: Sequence[SavingRequest]) -> None:
+    async def sequence(self, order: int, name: str, requests: Sequence[SavingRequest]) -> None:
         """One after the other; each by the ids that the ones before it gave."""
         async for request, own, outcome in run_sequence(name, requests, self.rounds, self.rules.of):
-            self._count(request, own, outcome)
+            self._count(request, own, outcome, order)
 
-    def _count(self, request: ComparedRequest, own: Rules, outcome: Outcome) -> None:
-        self.report.add(request, outcome)
+    def _count(self, request: ComparedRequest, own: Rules, outcome: Outcome, order: int) -> None:
+        self.report.add(request, outcome, order)
         self.rules.done(own)
         self.progress(_progress(self.report))
 

@@ -213,3 +213,21 @@ async def test_a_status_that_mends_a_failure_of_old_is_found(compare: Compare) -
     result = await compare(json_answer({}, status=500), json_answer({}, status=400))
     assert groups(result) == [("status", "status", 1)]
     assert result.details["noise"] == []
+
+
+async def test_samples_are_those_of_the_first_requests_whichever_is_answered_first(compare: Compare) -> None:
+    last_compared = asyncio.Event()
+    asked_last = itertools.count(1)
+
+    async def slow_at_first(head: bytes, writer: asyncio.StreamWriter) -> None:
+        if b"n=0 " in head:
+            await asyncio.wait_for(last_compared.wait(), 10)
+        writer.write(json_answer({"a": 1}))
+        # Where both differ, old is asked a third time, and that is all.
+        if b"n=9 " in head and next(asked_last) == 3:
+            last_compared.set()
+
+    requests = [f"GET /a?n={n}" for n in range(10)]
+    result = await compare(slow_at_first, json_answer({"a": 2}), requests=requests, concurrency=2)
+    (group,) = result.details["groups"]
+    assert [sample["request"] for sample in group["samples"]] == requests[:5]
