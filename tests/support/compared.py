@@ -24,12 +24,12 @@ class Group(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Groups that a test expects for one reason: of one endpoint and kind, at each of ``paths``."""
+    """Groups expected for one reason: of one endpoint and kind, at each of ``paths``, with blanks between."""
 
     level: str
     endpoint: str
     kind: str
-    paths: str
+    paths: str | tuple[str, ...]
     why: str
 
 
@@ -38,7 +38,7 @@ def groups_of(*tables: Iterable[Told]) -> set[Group]:
         Group(told.level, told.endpoint, told.kind, path)
         for table in tables
         for told in table
-        for path in told.paths.split()
+        for path in (told.paths.split() if isinstance(told.paths, str) else told.paths)
     }
 
 
