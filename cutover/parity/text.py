@@ -30,10 +30,16 @@ def told(details: Mapping[str, Any], paint: Paint = plain) -> str:
 
 
 def _lines(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    findings, remarks = list(_findings(details, paint)), list(_remarks(details))
     yield headline(details)
+    if findings:
+        yield from ("", *findings)
+    if remarks:
+        yield from ("", *remarks) if findings else remarks
+
+
+def _findings(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     groups = details["groups"]
-    if groups:
-        yield ""
     for endpoint in dict.fromkeys(group["endpoint"] for group in groups[:MAX_SHOWN_GROUPS]):
         yield paint(endpoint, "title")
         for group in groups[:MAX_SHOWN_GROUPS]:
@@ -42,10 +48,16 @@ def _lines(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     yield from _lacking(details.get("coverage"), paint)
     if left := max(0, len(groups) - MAX_SHOWN_GROUPS) + details["groups_left_out"]:
         yield f"and {left} more findings: --json has them"
+
+
+def _remarks(details: Mapping[str, Any]) -> Iterator[str]:
+    """What was not compared and why, rules that did nothing, what moves, coverage."""
     yield from _named("unknown", details["unknown"])
     yield from _named("not sent, for it writes and does not say unsafe: true", details["skipped"])
-    for reason in details.get("left_out", ()):
-        yield from _named(f"left out, {reason['reason']}", reason)
+    if left_out := details.get("left_out"):
+        yield "not asked, or not as recorded:"
+        for reason in left_out:
+            yield from (f"  {line}" for line in _named(reason["reason"], reason))
     rules = details["rules"]
     if rules["never_matched"]:
         yield "rules that never matched: " + ", ".join(rules["never_matched"])
@@ -115,7 +127,7 @@ def _coverage(coverage: Mapping[str, Any] | None) -> Iterator[str]:
     if coverage is None:
         return
     yield f"{len(coverage['compared'])} of {coverage['operations']} operations of old's document compared"
-    yield from (f"  {one['operation']}: {one['reason']}" for one in coverage["not_compared"])
+    yield from (f"  not {one['operation']} ({one['reason']})" for one in coverage["not_compared"])
     for what, key in _OPERATIONS:
         if coverage[key]:
             yield f"{what}: {', '.join(coverage[key])}"

@@ -36,6 +36,7 @@ def test_what_differs_is_shown_side_by_side_with_its_cure(compared: Site) -> Non
         "        GET /whoami\n"
         '        old  "old"             new  "new"\n'
         "        cure ignore: ['$.served_by']\n"
+        "\n"
         "rules that never matched: ignore: $.generated_at\n"
     )
     assert done.stderr == ""
