@@ -74,15 +74,12 @@ def _wheel() -> Finding:
 
 
 def _docker() -> Finding:
-    from cutover.hosts.docker_engine import connect  # noqa: PLC0415 - start-up time
+    from cutover.hosts.docker_engine import engine_version  # noqa: PLC0415 - start-up time
 
     try:
-        client = connect()
-        found = str(client.version().get("Version", ""))
-        client.close()
+        return Finding("ok", "docker", f"engine {engine_version()}")
     except CutoverError as error:
-        return Finding("note", "docker", f"no engine: {error.message}")
-    return Finding("ok", "docker", f"engine {found}")
+        return Finding("note", "docker", error.message)
 
 
 def _store(options: Options, loaded: LoadedPlan) -> list[Finding]:

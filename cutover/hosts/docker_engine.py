@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -70,11 +70,9 @@ class DockerContainer:
         return await self.call(checked, limit_s=limit_s)
 
     def _translate(self, function: Callable[[Container], T]) -> T:
-        from docker.errors import APIError, DockerException, NotFound  # noqa: PLC0415 - start-up time
-        from requests import RequestException  # noqa: PLC0415 - start-up time
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - start-up time
+        from docker.errors import NotFound  # noqa: PLC0415 - start-up time
 
-        try:
+        with _reaching(f"container {self.name}", hint=f"docker inspect {self.name}"):
             client = self._connected()
             try:
                 container = client.containers.get(self.name)
@@ -84,15 +82,6 @@ class DockerContainer:
                     hint="docker ps -a lists those it has; DOCKER_HOST and the current context choose the engine",
                 ) from None
             return function(container)
-        except APIError as error:
-            raise ProxyError(
-                redact(f"container {self.name}: {explanation(error)}"), hint=f"docker inspect {self.name}"
-            ) from error
-        except (DockerException, RequestException, HTTPError, OSError) as error:
-            raise ProxyError(
-                redact(f"the Docker engine at {_place()} can't be reached: {_reason(error)}"),
-                hint="docker info says more; DOCKER_HOST and the current context choose the engine",
-            ) from error
 
     def _connected(self) -> DockerClient:
         with self._connecting:
@@ -100,6 +89,30 @@ class DockerContainer:
                 self._client = connect()
                 weakref.finalize(self, self._client.close)
             return self._client
+
+
+@contextlib.contextmanager
+def _reaching(what: str, hint: str) -> Iterator[None]:
+    """What the SDK and its libraries raise, as ``ProxyError``; ``hint`` is for what the engine refuses."""
+    from docker.errors import APIError, DockerException  # noqa: PLC0415 - start-up time
+    from requests import RequestException  # noqa: PLC0415 - start-up time
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - start-up time
+
+    try:
+        yield
+    except APIError as error:
+        raise ProxyError(redact(f"{what}: {explanation(error)}"), hint=hint) from error
+    except (DockerException, RequestException, HTTPError, OSError) as error:
+        raise ProxyError(
+            redact(f"the Docker engine at {_place()} can't be reached: {_reason(error)}"),
+            hint="docker info says more; DOCKER_HOST and the current context choose the engine",
+        ) from error
+
+
+def engine_version() -> str:
+    """Raises ``ProxyError`` when there is no engine, or none that answers."""
+    with _reaching("the Docker engine", hint="docker version"), contextlib.closing(connect()) as client:
+        return str(client.version().get("Version", ""))
 
 
 def connect() -> DockerClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -159,3 +160,10 @@ def test_of_two_rollbacks_at_once_one_does_it(quick: Site) -> None:
     assert quick.status()["weight"] == {"intended": 0, "live": 0}
     quick.write_plan(BREAKING.replace("defect", "health"))
     quick.cutover("run")
+
+
+def test_doctor_notes_an_engine_that_is_not_there(quick: Site) -> None:
+    quick.write_plan("preflight:\n  - http: {backend: old, path: /health}\n")
+    quick.environ["DOCKER_HOST"] = f"unix://{quick.folder}/no.sock"
+    done = quick.cutover("doctor")
+    assert re.search(r"^note +docker +the Docker engine at unix:.* can't be reached", done.stdout, re.MULTILINE)
