@@ -25,7 +25,7 @@ class Wire:
     version: str = ""
 
 
-_wire: ContextVar[Wire] = ContextVar("wire")
+_wire: ContextVar[Wire | None] = ContextVar("wire", default=None)
 
 
 def watched() -> Wire:
@@ -56,12 +56,13 @@ def open_session(connections: int) -> aiohttp.ClientSession:
 
 
 async def _note_reuse(_session: Any, _context: Any, _params: Any) -> None:
-    _wire.get().reused = True
+    if (wire := _wire.get()) is not None:
+        wire.reused = True
 
 
 async def _note_version(_session: Any, _context: Any, params: aiohttp.TraceRequestEndParams) -> None:
-    version = params.response.version
-    _wire.get().version = f"HTTP/{version.major}.{version.minor}" if version else ""
+    if (wire := _wire.get()) is not None and (version := params.response.version) is not None:
+        wire.version = f"HTTP/{version.major}.{version.minor}"
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,6 +19,72 @@ from tests.support.rawserver import groups
 Compare = Callable[..., Awaitable[Result]]
 APPS = Path(__file__).parent / "apps"
 TASK = {"method": "POST", "path": "/tasks/", "unsafe": True}
+INVALID = {**TASK, "json": {"title": "a", "minutes": "many"}}
+FORM = {**TASK, "body": "title=a", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+VALID = {**TASK, "json": {"title": "a", "minutes": 5}}
+Found = list[tuple[str, str]]
+
+
+class Seen(NamedTuple):
+    """What was seen of the two frameworks, the line of the table that says so, and what is found of it."""
+
+    line: str
+    name: str
+    request: Any
+    settings: dict[str, Any] = {}  # noqa: RUF012 - a table
+    fails: Found = []  # noqa: RUF012 - a table
+    warns: Found = []  # noqa: RUF012 - a table
+
+
+STATUS, MEDIA_TYPE = ("status", "status"), ("header", "Content-Type")
+ROWS = {"unwrap": {"new": "$.results"}}
+SEEN = [
+    Seen("status", "an invalid body", INVALID, fails=[STATUS]),
+    Seen("status", "an invalid body, mapped", INVALID, {"status_map": {422: 400}, "error_body": "ignore"}),
+    Seen("status", "a bad path type", "GET /rows/one", fails=[STATUS]),
+    Seen("status", "a bad path type, mapped", "GET /rows/one",
+         {"status_map": {422: 404}, "error_body": "ignore", "ignore_headers": ["Content-Type"]}),
+    Seen("status", "a wrong media type", FORM, fails=[STATUS]),
+    Seen("status", "a wrong media type, mapped", FORM, {"status_map": {422: 415}, "error_body": "ignore"}),
+    Seen("status", "created on both", VALID),
+    Seen("trailing slash", "307 against 301", "GET /same", fails=[STATUS]),
+    Seen("trailing slash", "the same target", "GET /same", {"redirects": "same_target"}),
+    Seen("trailing slash", "followed", "GET /same", {"redirects": "follow"}),
+    Seen("trailing slash", "on POST, which Django's makes a GET", {**VALID, "path": "/tasks"},
+         {"redirects": "same_target"}, fails=[STATUS]),
+    Seen("Location", "absolute against relative", "GET /rows", {"redirects": "same_target"}),
+    Seen("Location", "to another path", "GET /moved/", fails=[("header", "Location")]),
+    Seen("null, missing, empty", "missing against null", "GET /sparse/", fails=[("added", "$.note")]),
+    Seen("null, missing, empty", "allowed", "GET /sparse/", {"null_equals_missing": ["$.note"]}),
+    Seen("date and time", "cut to milliseconds", "GET /rows/3", fails=[("value", "$.taken_at")]),
+    Seen("date and time", "by milliseconds", "GET /rows/3", {"datetime": "ms"}),
+    Seen("date and time", "+02:00 against Z", "GET /spelled/", warns=[("value", "$.at")]),
+    Seen("date and time", "by instant", "GET /spelled/", {"datetime": {"$.at": "instant"}}),
+    Seen("date and time", "naive against aware", "GET /naive/", {"datetime": "ms"}, fails=[("value", "$.at")]),
+    Seen("numbers", "decimals as strings", "GET /rows/", {**ROWS, "datetime": "instant"},
+         fails=[("type", "$[].price")]),
+    Seen("numbers", "decimals as strings, allowed", "GET /rows/",
+         {**ROWS, "datetime": "instant", "numeric_string": ["$[*].price"]}),
+    Seen("numbers", "10 and 10.0, 1e16 and an integer", "GET /spelled/", {"datetime": "instant"}),
+    Seen("key order, spacing, escapes", "as each writes them", "GET /same/"),
+    Seen("key order, spacing, escapes", "on HEAD", "HEAD /same/"),
+    Seen("envelope", "a list against a page", "GET /rows/", fails=[("type", "$")]),
+    Seen("envelope", "unwrapped", "GET /rows/",
+         {**ROWS, "datetime": "instant", "numeric_string": ["$[*].price"]}),
+    Seen("error bodies", "a list of details against fields", INVALID, {"status_map": {422: 400}},
+         warns=[("missing", "$.detail"), ("added", "$.minutes")]),
+    Seen("error bodies", "an HTML page", "GET /nothing", fails=[MEDIA_TYPE], warns=[("body", "$")]),
+    Seen("error bodies", "an HTML page, allowed", "GET /nothing",
+         {"error_body": "ignore", "ignore_headers": ["Content-Type"]}),
+    Seen("error bodies", "strict", INVALID, {"status_map": {422: 400}, "error_body": "strict"},
+         fails=[("missing", "$.detail"), ("added", "$.minutes")]),
+    Seen("Set-Cookie", "Secure is lost, Expires and the value are free", "GET /login/",
+         fails=[("header", "Set-Cookie: sid")]),
+    Seen("Set-Cookie", "allowed", "GET /login/", {"ignore_headers": ["Set-Cookie"]}),
+    Seen("gzip, HTTP version", "plain against zipped", "GET /zipped/"),
+    Seen("order of lists", "the other way round", "GET /order/", fails=[("order", "$")]),
+    Seen("order of lists", "allowed", "GET /order/", {"unordered": ["$"]}),
+]  # fmt: skip
 
 
 @contextmanager
@@ -48,6 +114,26 @@ def asked(backends: tuple[str, str], compare: Compare) -> Compare:
         return await compare(*backends, requests=list(requests), timeout="30s", **settings)
 
     return ask
+
+
+@pytest.mark.parametrize("seen", [pytest.param(seen, id=f"{seen.line}: {seen.name}") for seen in SEEN])
+async def test_what_was_seen_of_the_frameworks_is_found_or_stays_quiet(seen: Seen, asked: Compare) -> None:
+    result = await asked(seen.request, **seen.settings)
+    found = {level: [(kind, path) for kind, path, _ in groups(result, level)] for level in ("fail", "warn")}
+    assert sorted(found["fail"]) == sorted(seen.fails), result.details["groups"]
+    assert sorted(found["warn"]) == sorted(seen.warns), result.details["groups"]
+    assert result.verdict is (Verdict.FAIL if seen.fails else Verdict.PASS)
+
+
+# What is equal in all that either framework writes by itself has no pair to be found here.
+QUIET = {"key order, spacing, escapes", "gzip, HTTP version"}
+
+
+@pytest.mark.parametrize("line", sorted({seen.line for seen in SEEN}))
+def test_every_line_has_what_is_found_and_what_is_quiet(line: str) -> None:
+    of_line = [seen for seen in SEEN if seen.line == line]
+    assert line in QUIET or any(seen.fails for seen in of_line)
+    assert any(not seen.fails and not seen.warns for seen in of_line)
 
 
 async def test_the_same_data_in_two_frameworks_is_no_difference(asked: Compare) -> None:

@@ -29,8 +29,9 @@ settings.configure(
 django.setup()
 
 from django.core.asgi import get_asgi_application  # noqa: E402 - after the settings
-from django.http import HttpRequest, JsonResponse  # noqa: E402
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
+from django.views.decorators.gzip import gzip_page  # noqa: E402
 from rest_framework import serializers  # noqa: E402
 from rest_framework.decorators import api_view  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
@@ -82,7 +83,42 @@ def login(_: Request) -> Response:
     return response
 
 
+@api_view(["GET"])  # type: ignore[untyped-decorator]
+def sparse(_: Request) -> Response:
+    return Response({"name": "a", "note": None})
+
+
+@api_view(["GET"])  # type: ignore[untyped-decorator]
+def naive(_: Request) -> Response:
+    return Response({"at": datetime(2024, 5, 1, 12, tzinfo=UTC)})
+
+
+@api_view(["GET"])  # type: ignore[untyped-decorator]
+def spelled(_: Request) -> Response:
+    return Response({"at": datetime(2024, 5, 1, 10, tzinfo=UTC), "word": "é", "much": 10**16, "ten": 10.0})
+
+
+@gzip_page  # type: ignore[untyped-decorator]
+def zipped(_: HttpRequest) -> JsonResponse:
+    return JsonResponse(["much of the same"] * 50, safe=False)
+
+
+@api_view(["GET"])  # type: ignore[untyped-decorator]
+def order(_: Request) -> Response:
+    return Response([{"id": n} for n in (3, 2, 1)])
+
+
+def moved(_: HttpRequest) -> HttpResponseRedirect:
+    return HttpResponseRedirect("/order/")
+
+
 urlpatterns: list[Any] = [
+    path("moved/", moved),
+    path("sparse/", sparse),
+    path("naive/", naive),
+    path("spelled/", spelled),
+    path("zipped/", zipped),
+    path("order/", order),
     path("rows/", rows),
     path("rows/<int:row>", row),
     path("tasks/", create),

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 app = FastAPI()
@@ -61,6 +62,41 @@ def same() -> dict[str, Any]:
 def login(response: Response) -> dict[str, Any]:
     response.set_cookie("sid", "from-fastapi", httponly=True, secure=True, samesite="lax", path="/")
     return {"ok": True}
+
+
+class Sparse(BaseModel):
+    name: str
+    note: str | None = None
+
+
+@app.get("/sparse/", response_model_exclude_none=True)
+def sparse() -> Sparse:
+    return Sparse(name="a")
+
+
+@app.get("/naive/")
+def naive() -> dict[str, datetime]:
+    return {"at": datetime(2024, 5, 1, 12)}  # noqa: DTZ001 - what this is about
+
+
+@app.get("/spelled/")
+def spelled() -> dict[str, Any]:
+    return {"ten": 10, "much": 1e16, "word": "é", "at": datetime(2024, 5, 1, 12, tzinfo=ZONE)}
+
+
+@app.get("/zipped/")
+def zipped() -> list[str]:
+    return ["much of the same"] * 50
+
+
+@app.get("/moved/")
+def moved() -> RedirectResponse:
+    return RedirectResponse("/same/", 302)
+
+
+@app.get("/order/")
+def order() -> list[dict[str, int]]:
+    return [{"id": n} for n in (1, 2, 3)]
 
 
 if __name__ == "__main__":
