@@ -104,13 +104,15 @@ def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape
         return _compare_bytes(old, new)
     documents: dict[SideName, Any] = {}
     findings = Findings()
+    invalid: list[str] = []
     sides: tuple[tuple[SideName, Answer], ...] = (("old", old), ("new", new))
     for side, answer in sides:
         try:
             documents[side] = _unwrapped(parse(answer.body), side, terms.rules)
         except InvalidJsonError as error:
-            findings.add(Kind.BODY, "$", *_texts(old, new), message=f"{side}: invalid JSON: {error}")
-    if findings:
+            invalid.append(f"{side}: invalid JSON: {error}")
+    if invalid:
+        findings.add(Kind.BODY, "$", *_texts(old, new), message="; ".join(invalid))
         return findings
     if terms.origins.ids:
         documents["new"] = terms.origins.ids.as_old(documents["new"])

@@ -14,6 +14,7 @@ from cutover.redact import redact, redact_data
 MAX_GROUPS_IN_SUMMARY = 3
 MAX_GROUPS = 500
 MAX_EXPLAINED = 20
+_UNSEEN = "they differ in what is not shown: secret, or too long"
 
 
 def summary(report: Report) -> str:
@@ -81,23 +82,24 @@ def _group(group: Group) -> str:
 
 def _group_data(group: Group) -> dict[str, Any]:
     key, tally = group.key, group.tally
+    samples = [
+        {
+            "request": sample.request,
+            "where": sample.where,
+            "old": shown(sample.old, key.path),
+            "new": shown(sample.new, key.path),
+        }
+        for sample in tally.samples
+    ]
     return {
         "endpoint": group.endpoint,
         "path": key.path,
         "kind": key.kind.value,
         "level": key.level.value,
         "count": tally.count,
-        "message": tally.message,
+        "message": tally.message or (_UNSEEN if samples and all(s["old"] == s["new"] for s in samples) else ""),
         "cure": cure(key.kind, key.path, tally),
-        "samples": [
-            {
-                "request": sample.request,
-                "where": sample.where,
-                "old": shown(sample.old, key.path),
-                "new": shown(sample.new, key.path),
-            }
-            for sample in tally.samples
-        ],
+        "samples": samples,
     }
 
 

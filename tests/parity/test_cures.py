@@ -1,4 +1,4 @@
-"""The line that is proposed for a finding, pasted into the plan, is the end of that finding."""
+"""The line that is proposed for a finding, pasted into the plan, is the end of that finding; and what is said of it."""
 
 from __future__ import annotations
 
@@ -51,3 +51,19 @@ async def test_what_would_cure_one_of_many_is_not_proposed_for_all(compare: Comp
     found = await compare(answer, json_answer({"kept": True}), requests=asked)
     (group,) = found.details["groups"]
     assert (group["count"], group["message"], group["cure"]) == (2, "", "ignore: ['$.next']")
+
+
+@pytest.mark.parametrize(("name", "value"), [("access_token", "s3cr3t-"), ("note", "x" * 1000)])
+async def test_values_that_look_the_same_are_said_to_differ_elsewhere(name: str, value: str, compare: Compare) -> None:
+    found = await compare(json_answer({name: value + "1"}), json_answer({name: value + "2"}))
+    (group,) = found.details["groups"]
+    assert group["samples"][0]["old"] == group["samples"][0]["new"]
+    assert group["message"] == "they differ in what is not shown: secret, or too long"
+
+
+async def test_two_invalid_bodies_are_one_finding_that_names_both(compare: Compare) -> None:
+    found = await compare(json_answer('{"a": 1}\n{"a": 1}'), json_answer('{"a": 2}\n{"a": 2}'))
+    (group,) = found.details["groups"]
+    assert group["count"] == 1
+    assert group["message"].startswith("old: invalid JSON: ")
+    assert "; new: invalid JSON: " in group["message"]
