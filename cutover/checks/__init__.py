@@ -6,6 +6,7 @@ from cutover.checks.base import Check
 from cutover.checks.diff import Diff
 from cutover.checks.http import Http
 from cutover.checks.load import Load
+from cutover.checks.openapi import Openapi
 from cutover.checks.tcp import Tcp
 from cutover.checks.traffic import Traffic
 
@@ -13,6 +14,7 @@ CHECKS: dict[str, type[Check]] = {
     "http": Http,
     "tcp": Tcp,
     "diff": Diff,
+    "openapi": Openapi,
     "load": Load,
     "traffic": Traffic,
 }

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from cutover.openapi.bodies import body_changes, reply_changes
 from cutover.openapi.differences import Schemas
 from cutover.openapi.document import Document
+from cutover.openapi.errors import printable
 from cutover.openapi.levels import LEVELS, Level
-from cutover.openapi.operations import VARIABLE, Operation
+from cutover.openapi.operations import Operation
 from cutover.openapi.parameters import Told, parameter_changes
 from cutover.openapi.security import security_changes, ways_in
-
-__all__ = ["Change", "Level", "Pairing", "compare", "paired"]
+from cutover.openapi.templates import nameless
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _operation_changes(
 def _change(operation: str, told: Told, at_most: Level = Level.BREAKING) -> Change:
     id_, where, message = told
     level = max(LEVELS[id_], at_most, key=lambda level: level.rank)
-    return Change(level, _printable(operation), _printable(where), _printable(message), id_)
+    return Change(level, printable(operation), printable(where), printable(message), id_)
 
 
 def _removed(operation: Operation, new: Document, rewrite_path: Mapping[str, str]) -> Change:
@@ -116,10 +116,5 @@ def _key_on_new(operation: Operation, rewrite_path: Mapping[str, str]) -> str:
     for old, new in rewrite_path.items():
         if operation.template.startswith(old):
             template = new + operation.template.removeprefix(old)
-            return f"{operation.method} {VARIABLE.sub('{}', template)}"
+            return f"{operation.method} {nameless(template)}"
     return operation.key
-
-
-def _printable(text: str) -> str:
-    """A document may hold what no output can: halves of characters."""
-    return text.encode("utf-8", "replace").decode()

@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from cutover.openapi.errors import DocumentError
-from cutover.openapi.operations import VARIABLE, Operation
+from cutover.openapi.operations import Operation
 from cutover.openapi.parsing import Parsing
 from cutover.openapi.refs import References, survey
 from cutover.openapi.servers import base_paths
+from cutover.openapi.templates import VARIABLE
 
 _VERSION = re.compile(r"3\.([012])(\.\S*)?")
 _FIRST_WITH_SIBLINGS = 1

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from cutover.openapi.templates import VARIABLE, nameless
+
+__all__ = ["VARIABLE", "Body", "Location", "Media", "Operation", "Parameter", "Reply", "Schema"]
+
 Schema = dict[str, Any]
 Location = Literal["path", "query", "header", "cookie"]
-
-VARIABLE = re.compile(r"\{([^{}/]*)\}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Operation:
     @cached_property
     def key(self) -> str:
         """The same for templates that differ in nothing but their variables' names."""
-        return f"{self.method} {VARIABLE.sub('{}', self.template)}"
+        return f"{self.method} {nameless(self.template)}"
 
     @property
     def variables(self) -> list[str]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any, cast, get_args
 
 from cutover.openapi.errors import DocumentError, escape
-from cutover.openapi.operations import VARIABLE, Body, Location, Media, Operation, Parameter, Reply, Schema
+from cutover.openapi.operations import Body, Location, Media, Operation, Parameter, Reply, Schema
 from cutover.openapi.refs import References
 from cutover.openapi.servers import base_paths
+from cutover.openapi.templates import VARIABLE
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 

@@ -6,17 +6,19 @@ import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from cutover.openapi.document import Document
 from cutover.openapi.errors import DocumentError
+from cutover.openapi.place import Place, place_of, shown
 from cutover.openapi.text import load
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
+
+__all__ = ["Place", "place_of", "read_document", "shown"]
 
 TIMEOUT_S = 10.0
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
@@ -27,28 +29,6 @@ _CHUNK_BYTES = 64 * 1024
 _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
-
-
-class Place(StrEnum):
-    URL = "url"
-    FILE = "file"
-    BACKEND = "backend"
-
-
-def place_of(where: str) -> Place:
-    """What a name means: with ``://`` a URL, else an existing file, else with ``/`` at its start a path on a backend.
-
-    Raises ``DocumentError`` where it is none of them.
-    """
-    if "://" in where:
-        if not where.lower().startswith(("http://", "https://")):
-            raise DocumentError(shown(where), "is no http:// or https:// URL")
-        return Place.URL
-    if _is_file(where):
-        return Place.FILE
-    if where.startswith("/") and not any(character.isspace() for character in where):
-        return Place.BACKEND
-    raise DocumentError(where, "is no file that exists, no URL, and no path on a backend, which begins with /")
 
 
 async def read_document(where: str, *, base: str, headers: Mapping[str, str]) -> Document:
@@ -67,22 +47,6 @@ async def read_document(where: str, *, base: str, headers: Mapping[str, str]) ->
     except TimeoutError:
         raise DocumentError(shown(url), f"no whole answer within {TIMEOUT_S:g}s") from None
     return await asyncio.to_thread(_parse, content, shown(url), urlsplit(url).path or "/")
-
-
-def shown(url: str) -> str:
-    """A URL without its userinfo: fit to be shown."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-
-
-def _is_file(where: str) -> bool:
-    try:
-        return Path(where).is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _from_file(where: str) -> Document:
@@ -147,7 +111,7 @@ async def _follow(session: ClientSession, url: str, origin: _Origin, headers: Ma
         async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status not in _REDIRECTS:
                 return await _content(response, url), url
-            target = urljoin(url, response.headers.get("Location", ""))
+            target = _as_own(urljoin(url, response.headers.get("Location", "")), url, headers)
         if _Origin.of(target) != origin:
             hint = "if it is meant, name that URL"
             raise DocumentError(
@@ -155,6 +119,16 @@ async def _follow(session: ClientSession, url: str, origin: _Origin, headers: Ma
             )
         url = target
     raise DocumentError(shown(url), f"redirects more than {MAX_REDIRECTS} times")
+
+
+def _as_own(target: str, url: str, headers: Mapping[str, str]) -> str:
+    """A service that was asked under its public name redirects to that, and means itself."""
+    host = next((value for name, value in headers.items() if name.lower() == "host"), None)
+    parts = urlsplit(target)
+    if host is None or parts.netloc != host:
+        return target
+    asked = urlsplit(url)
+    return urlunsplit(parts._replace(scheme=asked.scheme, netloc=asked.netloc))
 
 
 async def _content(response: ClientResponse, url: str) -> bytes:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutover.openapi import Document
-from cutover.openapi.changes import Change, Level, compare, paired
-from cutover.openapi.levels import LEVELS
+from cutover.openapi.changes import Change, compare, paired
+from cutover.openapi.document import Document
+from cutover.openapi.levels import LEVELS, Level
 
 STRING = {"type": "string"}
 INTEGER = {"type": "integer"}

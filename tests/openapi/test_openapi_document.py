@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from cutover.openapi import Document, DocumentError, Media, Parameter
+from cutover.openapi.document import Document
+from cutover.openapi.errors import DocumentError
+from cutover.openapi.operations import Media, Parameter
 from tests.openapi.conftest import MakeDocument
 
 GET: dict[str, Any] = {"get": {}}

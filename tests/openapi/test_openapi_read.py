@@ -12,7 +12,8 @@ import pytest
 
 from cutover.openapi import read
 from cutover.openapi.errors import DocumentError
-from cutover.openapi.read import Place, place_of, read_document
+from cutover.openapi.place import Place, place_of
+from cutover.openapi.read import read_document
 from cutover.openapi.text import load
 from tests.support.rawserver import RawServer, json_answer, raw
 
