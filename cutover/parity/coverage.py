@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cutover.openapi.document import Document
-from cutover.openapi.operations import VARIABLE, Operation
+from cutover.openapi.operations import Operation
+from cutover.openapi.templates import nameless
 from cutover.parity.options import ComparedRequest
 from cutover.plan.request import SAFE_METHODS
 from cutover.redact import redact
@@ -43,12 +44,12 @@ class Coverage:
         self._counts = {operation.key: 0 for operation in old.operations}
         self._elsewhere: dict[str, int] = {}
         lacked = [] if new is None else [one for one in old.operations if not _serves(new, one, path_on_new)]
-        allowed = {_key(name): name for name in lacking_allowed}
+        allowed = {nameless(name): name for name in lacking_allowed}
         self.lacking = [one.name for one in lacked if one.key not in allowed]
         self.lacking_as_allowed = [one.name for one in lacked if one.key in allowed]
         lacked_keys = {one.key for one in lacked}
         self.allowed_in_vain = [] if new is None else [name for key, name in allowed.items() if key not in lacked_keys]
-        expected = {_key(f"{one.method} {path_on_new(one.template)}") for one in old.operations}
+        expected = {nameless(f"{one.method} {path_on_new(one.template)}") for one in old.operations}
         self.added = [one.name for one in new.operations if not _expected(old, one, expected)] if new else []
 
     def add(self, request: ComparedRequest) -> None:
@@ -117,10 +118,6 @@ def _serves(document: Document, operation: Operation, path_on_new: Callable[[str
 
 def _expected(old: Document, operation: Operation, keys: Collection[str]) -> bool:
     return old.match(operation.method, operation.template) is not None or operation.key in keys
-
-
-def _key(name: str) -> str:
-    return VARIABLE.sub("{}", name)
 
 
 def _some(names: list[str]) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from threading import Event
 
 from cutover.parity.endpoints import EndpointOf, endpoint
 from cutover.parity.sources.drawn import Drawn, source_mistake
 from cutover.parity.sources.logfile import MAX_LINE_BYTES, read_lines
-from cutover.parity.sources.logline import parse_line
-from cutover.parity.sources.recorded import Recorded
+from cutover.parity.sources.logline import Logged, parse_line
+from cutover.parity.sources.recorded import MAX_TARGET_CHARS, Recorded
+
+MAX_BATCH = 2000
+"""Different requests that are counted before they are looked at."""
 
 NO_REQUEST = "no request can be read in the line"
 LONG_LINE = f"lines longer than {MAX_LINE_BYTES // 1024} kB"
@@ -45,22 +49,34 @@ def read_access_log(
 def _read_file(file: Path, recorded: Recorded, stop: Event) -> None:
     leaving_out = recorded.leaving_out
     number, found = 0, False
+    same: Counter[Logged] = Counter()
     for number, line in enumerate(read_lines(file, stop), 1):
-        if line is None:
+        logged = parse_line(line) if line is not None else None
+        if logged is not None:
+            found = True
+            if len(logged.target) > MAX_TARGET_CHARS:
+                # It is not asked: no more of it has to be kept.
+                logged = logged._replace(target=logged.target[: MAX_TARGET_CHARS + 1])
+            same[logged] += 1
+            if len(same) >= MAX_BATCH:
+                _take(same, recorded)
+        elif line is None:
             leaving_out.add(LONG_LINE, f"{file}:{number}")
-            continue
-        logged = parse_line(line)
-        if logged is None:
-            if line.strip():
-                leaving_out.add(NO_REQUEST, f"{file}:{number}")
-            continue
-        found = True
-        if logged.own:
-            leaving_out.add(OWN)
-            continue
-        if logged.cut:
-            leaving_out.add(NO_QUERY)
-        recorded.add(logged.method, logged.target, logged.status)
+        elif line.strip():
+            leaving_out.add(NO_REQUEST, f"{file}:{number}")
+    _take(same, recorded)
     if number and not found and not stop.is_set():
         hint = "logs in nginx's combined format, or in JSON with a method and a path, are read"
         raise source_mistake(f"{file} holds no request: none of its {number} lines can be read; {hint}")
+
+
+def _take(same: Counter[Logged], recorded: Recorded) -> None:
+    """Many lines say the same, and what is to be done with a request takes longer than counting it."""
+    for logged, count in same.items():
+        if logged.own:
+            recorded.leaving_out.add(OWN, count=count)
+            continue
+        if logged.cut:
+            recorded.leaving_out.add(NO_QUERY, count=count)
+        recorded.add(logged.method, logged.target, logged.status, count=count)
+    same.clear()

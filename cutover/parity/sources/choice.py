@@ -70,17 +70,17 @@ class Choice:
         self._bytes = 0
         self._endpoints: dict[str, _Endpoint] = {}
 
-    def add(self, endpoint: str, candidate: Candidate, *, succeeded: bool = True) -> None:
-        """Count a request; one that did not succeed is chosen only if another of its endpoint did."""
+    def add(self, endpoint: str, candidate: Candidate, *, succeeded: bool = True, count: int = 1) -> None:
+        """Count requests; one that did not succeed is chosen only if another of its endpoint did."""
         known = self._endpoints.get(endpoint)
         if known is None:
             known = self._endpoints[endpoint] = _Endpoint()
             self._bytes += _OVERHEAD_BYTES
-        known.total += 1
+        known.total += count
         known.succeeded = known.succeeded or succeeded
-        count = known.counts.get(candidate, 0)
-        known.counts[candidate] = count + 1
-        if not count:
+        before = known.counts.get(candidate, 0)
+        known.counts[candidate] = before + count
+        if not before:
             self._bytes += candidate.size
             if self._bytes > self._max_bytes:
                 self._forget()

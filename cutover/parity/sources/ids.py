@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from cutover.openapi.document import Document
-from cutover.openapi.operations import VARIABLE, Operation, Parameter
+from cutover.openapi.operations import Operation, Parameter
+from cutover.openapi.templates import VARIABLE, nameless
 from cutover.parity.answers import Answer, Failure
 from cutover.parity.options import ComparedRequest
 from cutover.parity.sources.linked import LinkedFrom, linked_from, value_at
@@ -116,7 +117,7 @@ class Ids:
         """Where the variable's own path begins; what lies beside it there; lists of its name; any list at all."""
         before, _, after = operation.template.partition("{" + name + "}")
         whole = before.endswith("/") and after[:1] in {"", "/"}
-        prefix = _shape(before.rstrip("/"))
+        prefix = nameless(before.rstrip("/"))
         noun = _last_word(before)
         seen: set[str] = {operation.key}
         beside = {f"{prefix}/{word}" for word in _LISTING_WORDS}
@@ -125,7 +126,7 @@ class Ids:
                 bound = dict(zip(one.variables, bindings.values(), strict=False))
                 if (
                     one.key not in seen
-                    and _shape(one.template.rstrip("/")) in shapes
+                    and nameless(one.template.rstrip("/")) in shapes
                     and len(bound) == len(one.variables)
                 ):
                     seen.add(one.key)
@@ -207,10 +208,6 @@ def fill(operation: Operation, bindings: Mapping[str, str]) -> str:
 def _path_parameter(operation: Operation, name: str) -> Parameter:
     """Every variable of a template has one."""
     return next(one for one in operation.parameters if one.location == "path" and one.name == name)
-
-
-def _shape(template: str) -> str:
-    return VARIABLE.sub("{}", template)
 
 
 def _last_word(template: str) -> str:

@@ -37,18 +37,21 @@ class Recorded:
         self._choice = Choice(self.leaving_out)
         self._endpoint_of = lru_cache(_REMEMBERED_PATHS)(endpoint_of)
 
-    def add(self, method: str, target: str, status: int, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """``status`` is what the client got; 0 where nobody wrote it down."""
+    def add(
+        self, method: str, target: str, status: int, headers: tuple[tuple[str, str], ...] = (), count: int = 1
+    ) -> None:
+        """``status`` is what the client got; 0 where nobody wrote it down. ``count`` clients did."""
         path, taken = without_secrets(target[: MAX_TARGET_CHARS + 1])
         plain = path.partition("?")[0]
         reason = _reason(method, target, plain, status)
         if reason:
-            self.leaving_out.add(reason, f"{method} {plain}")
+            self.leaving_out.add(reason, f"{method} {plain}", count)
             return
         for parameter in taken:
-            self.leaving_out.add(f"asked without its {parameter.lower()} parameter", f"{method} {plain}")
+            self.leaving_out.add(f"asked without its {parameter.lower()} parameter", f"{method} {plain}", count)
         succeeded = status < _CLIENT_ERROR or not self._open_to_all
-        self._choice.add(self._endpoint_of(method, plain), Candidate(method, path, headers), succeeded=succeeded)
+        candidate = Candidate(method, path, headers)
+        self._choice.add(self._endpoint_of(method, plain), candidate, succeeded=succeeded, count=count)
 
     def drawn(self, limit: int | None) -> Drawn:
         return Drawn(self._choice.chosen(limit), self.leaving_out.told())
