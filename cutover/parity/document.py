@@ -11,6 +11,8 @@ from typing import Any
 MAX_DEPTH = 200
 _NODES_PER_LOOK_AT_THE_CLOCK = 2048
 _INT_DIGITS_OF_THE_FAST_WAY = 4300
+_LONG_TEXT = 64 * 1024
+_SPACES_BEFORE_COLONS = (" :", "\t:", "\n:", "\r:")
 
 
 class InvalidJsonError(Exception):
@@ -63,7 +65,7 @@ def parse(body: bytes | bytearray) -> Any:
     if text.startswith("\ufeff"):
         raise InvalidJsonError("starts with a byte order mark")
     try:
-        return _FAST.decode(text)
+        return _decode_long(text) if len(text) >= _LONG_TEXT else _FAST.decode(text)
     except RecursionError:
         raise too_deep() from None
     except json.JSONDecodeError as error:
@@ -72,6 +74,26 @@ def parse(body: bytes | bytearray) -> Any:
         return _parse_long_numbers(text)
     except InvalidOperation:
         raise NotComparableError("holds a number beyond any range") from None
+
+
+def _decode_long(text: str) -> Any:
+    """The same as ``_FAST``, which hands over every member; but only where that can't be needed.
+
+    Where no space stands before a colon, ``":`` stands behind each member's name. If it stands nowhere else, and as
+    often as there are members, none was overwritten.
+    """
+    members = 0
+
+    def count(read: dict[str, Any]) -> dict[str, Any]:
+        nonlocal members
+        members += len(read)
+        return read
+
+    if any(space in text for space in _SPACES_BEFORE_COLONS):
+        return _FAST.decode(text)
+    decoder = json.JSONDecoder(object_hook=count, parse_constant=_constant, parse_float=Decimal)
+    document = decoder.decode(text)
+    return document if members == text.count('":') else _FAST.decode(text)
 
 
 def _parse_long_numbers(text: str) -> Any:

@@ -11,6 +11,7 @@ from cutover.parity.jsonpath import State
 from cutover.parity.rules import Rules
 from cutover.parity.scalars import as_number
 
+_HASHES_BEGIN_ANEW = 2**60
 _TRUE, _FALSE, _NULL = hash(("boolean", True)), hash(("boolean", False)), hash(("null",))
 
 
@@ -40,12 +41,19 @@ def fingerprint(value: Any, budget: Budget, depth: int = 0) -> int:
     kind = type(value)
     if kind is str:
         moment = parse_moment(value)
-        return hash(value) if moment is None else hash((moment.milliseconds, moment.aware))
+        return hash(("string", value)) if moment is None else hash((moment.milliseconds, moment.aware))
     if kind is int or kind is Decimal:
-        return hash(value)
+        return _of_number(value)
     budget.spend(depth)
     if kind is dict:
         return hash(frozenset((name, fingerprint(member, budget, depth + 1)) for name, member in value.items()))
     if kind is list:
         return hash(("list", *(fingerprint(item, budget, depth + 1) for item in value)))
     return _NULL if value is None else _TRUE if value else _FALSE
+
+
+def _of_number(value: int | Decimal) -> int:
+    """Python's hashes of -1 and -2 are equal, and those of numbers from 2**61 - 1 on begin anew."""
+    if -1 < value < _HASHES_BEGIN_ANEW:
+        return hash(value)
+    return hash((hash(value), value == -1, Decimal(value).adjusted()))
