@@ -213,12 +213,14 @@ async def test_optional_parameters_come_one_at_a_time_and_not_too_many() -> None
     ]
     found = await drawn(document(items={"/a": operation(parameters=parameters)}))
     assert asked(found) == [
-        "/a?page=1",
-        "/a?page=1&sort=name",
-        "/a?page=1&tag=a",
-        "/a?page=1&deep=true",
-        "/a?page=1&sort=-name",
-    ]
+        "/a?page=1", "/a?page=1&sort=name", "/a?page=1&tag=a", "/a?page=1&deep=true",
+        "/a?page=1&q=a", "/a?page=1&sort=-name", "/a?page=1&tag=b", "/a?page=1&deep=false",
+    ]  # fmt: skip
+    many = [query(f"p{number}", schema={"enum": list("abcdef")}) for number in range(20)]
+    found = await drawn(document(items={"/a": operation(parameters=many)}))
+    assert asked(found) == ["/a", *(f"/a?p{number}=a" for number in range(12))]
+    found = await drawn(document(items={"/a": operation(parameters=many[:1])}))
+    assert asked(found) == ["/a", "/a?p0=a", "/a?p0=b", "/a?p0=c", "/a?p0=d"]
 
 
 @pytest.mark.parametrize(

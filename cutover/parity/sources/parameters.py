@@ -15,10 +15,12 @@ from cutover.openapi.operations import Operation, Parameter
 from cutover.parity.sources.credentials import is_secret_header, is_secret_parameter
 from cutover.parity.sources.listing import kind_of
 
-MAX_VARIANTS = 4
+MAX_VARIANTS = 12
 """Of an operation, beside the request with what is required alone."""
 
 MAX_VALUES = 4
+"""Of a parameter."""
+
 MAX_VALUE_CHARS = 1000
 EVENT_STREAM = "text/event-stream"
 _IN_VALUES = ",:/@!$'()*-._~"
@@ -55,13 +57,14 @@ def variants(document: Document, operation: Operation) -> list[Variant]:
                 raise NotAskableError(f"its parameter {parameter.name} is a credential: list a request")
             continue
         values, described = values_of(document, parameter)
+        # Each parameter once, those first of which the document names a value; then further values.
+        turns = list(enumerate(values, 0 if described else 1))
         if parameter.required:
             if not values:
                 raise NotAskableError(f"no value is known for its parameter {parameter.name}")
             required[parameter.name] = (parameter, values[0])
-        fresh = values[1:] if parameter.required else values
-        first = 1 if parameter.required else 0
-        others += [(turn if described else MAX_VALUES, parameter, value) for turn, value in enumerate(fresh, first)]
+            turns = turns[1:]
+        others += [(turn, parameter, value) for turn, value in turns]
     base = list(required.values())
     others.sort(key=lambda other: other[0])
     changed = [[*_without(base, parameter), (parameter, value)] for _, parameter, value in others[:MAX_VARIANTS]]
