@@ -144,6 +144,7 @@ class Report:
             found,
             key=lambda g: (
                 order.index(g.key.level), g.key.kind not in WHOLE_ANSWER, -g.tally.count, g.endpoint, g.key.path,
+                g.tally.samples[0].order if g.tally.samples else 0,
             ),
         )  # fmt: skip
 
