@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from cutover.parity.sources.drawn import Drawn
@@ -230,3 +232,26 @@ def test_a_missing_file_is_a_mistake(tmp_path: Path) -> None:
 
 def test_an_empty_recording_gives_nothing(tmp_path: Path) -> None:
     assert read_har(har(tmp_path), origins=OWN) == Drawn([], [])
+
+
+NAMES = st.sampled_from(
+    ["request", "response", "method", "url", "headers", "name", "value", "status", "content", "postData"]
+)
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["GET", "https://a.example/x", "https://[", "accept", "\ud800", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(st.lists(ODD | st.fixed_dictionaries({"request": ODD, "response": ODD}), max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_json_gives_requests_or_is_counted(tmp_path: Path, entries: list[Any]) -> None:
+    file = tmp_path / "session.har"
+    file.write_text(json.dumps({"log": {"entries": entries}}))
+    drawn = read_har(file, origins=OWN)
+    counted = sum(one.count for one in drawn.left_out)
+    assert len(drawn.requests) + counted >= min(len(entries), 1)

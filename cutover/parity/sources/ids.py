@@ -14,7 +14,7 @@ from cutover.openapi.templates import VARIABLE, nameless
 from cutover.parity.answers import Answer, Failure
 from cutover.parity.options import ComparedRequest
 from cutover.parity.sources.linked import LinkedFrom, linked_from, value_at
-from cutover.parity.sources.listing import document_of, ids_in, items_of, slim
+from cutover.parity.sources.listing import as_id, document_of, ids_in, items_of, slim
 from cutover.parity.sources.naming import is_of, stem
 from cutover.parity.sources.parameters import NotAskableError, plain_schema, values_of, variants
 
@@ -111,7 +111,7 @@ class Ids:
 
     def _of_document(self, parameter: Parameter) -> list[str]:
         values, described = values_of(self.document, parameter)
-        return [str(value) for value in values if isinstance(value, str | int)] if described else []
+        return [text for value in values if (text := as_id(value))] if described else []
 
     def _candidates(self, operation: Operation, name: str, bindings: Bindings) -> Iterator[_List]:
         """Where the variable's own path begins; what lies beside it there; lists of its name; any list at all."""

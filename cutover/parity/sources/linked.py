@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from cutover.openapi.document import Document
 from cutover.openapi.operations import Operation
+from cutover.parity.sources.listing import as_id
 
 _BODY = "$response.body#"
 _PATH = "$request.path."
@@ -54,8 +55,9 @@ def value_at(expression: str, document: Any, bindings: Mapping[str, str]) -> lis
         return [value] if value else []
     if expression.startswith(_BODY):
         parts = [part.replace("~1", "/").replace("~0", "~") for part in expression.removeprefix(_BODY).split("/")[1:]]
-        return [str(value) for value in _values(document, parts) if _is_id(value)]
-    return [] if expression.startswith("$") or not expression else [expression]
+        return [text for value in _values(document, parts) if (text := as_id(value))]
+    constant = "" if expression.startswith("$") else as_id(expression)
+    return [constant] if constant else []
 
 
 def _values(node: Any, parts: list[str]) -> Iterator[Any]:
@@ -67,7 +69,3 @@ def _values(node: Any, parts: list[str]) -> Iterator[Any]:
         first = int(parts[0][:9])
         for item in node[first : first + _FIRST_ITEMS]:
             yield from _values(item, parts[1:])
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and bool(str(value).strip())

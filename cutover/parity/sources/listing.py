@@ -68,8 +68,8 @@ def _slim(item: dict[str, Any]) -> dict[str, Any]:
 
 def ids_in(items: list[Any], variable: str, noun: str, schema: Mapping[str, Any], *, direct: bool) -> list[str]:
     """Values of the member that names the variable best and fits its schema, each once."""
-    if direct and items and all(_as_id(item, schema) for item in items):
-        return _once(_as_id(item, schema) for item in items)
+    if direct and items and all(_fitting(item, schema) for item in items):
+        return _once(_fitting(item, schema) for item in items)
     objects = [item for item in items if isinstance(item, dict)]
     for wanted in fields_for(variable, noun, direct=direct):
         if found := _once(_ids(objects, wanted, schema)):
@@ -81,20 +81,22 @@ def _ids(objects: list[dict[str, Any]], wanted: str, schema: Mapping[str, Any]) 
     for item in objects:
         name = member(item, wanted)
         if name is not None:
-            yield _as_id(item[name], schema)
+            yield _fitting(item[name], schema)
 
 
-def _as_id(value: Any, schema: Mapping[str, Any]) -> str:
-    """An id as it stands in a path, not yet quoted; empty for what is none, or not one of the schema's."""
+def _fitting(value: Any, schema: Mapping[str, Any]) -> str:
+    """An id that is one of the schema's; empty for what is none."""
+    text = as_id(value)
+    pattern = _UUID if schema.get("format") == "uuid" else _TYPES.get(kind_of(schema))
+    return text if pattern is None or pattern.fullmatch(text) else ""
+
+
+def as_id(value: Any) -> str:
+    """A value as it stands in a path, not yet quoted; empty where it can't stand there."""
     if not isinstance(value, str | int) or isinstance(value, bool):
         return ""
     text = str(value)
-    pattern = _TYPES.get(kind_of(schema))
-    if schema.get("format") == "uuid":
-        pattern = _UUID
-    if not text.strip() or len(text) > MAX_ID_CHARS or text in {".", ".."}:
-        return ""
-    return text if pattern is None or pattern.fullmatch(text) else ""
+    return text if text.strip() and len(text) <= MAX_ID_CHARS and text not in {".", ".."} else ""
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def fields_for(variable: str, noun: str, *, direct: bool) -> list[str]:
         named += [one + kind for kind in kinds[:1] for one in nouns]
         named += kinds[1:]
         named += [one + kind for kind in kinds[1:] for one in nouns]
-    return list(dict.fromkeys(named))
+    return [name for name in dict.fromkeys(named) if name]
 
 
 def member(names: Iterable[str], wanted: str) -> str | None:
