@@ -1,25 +1,52 @@
-"""The check ``traffic``: what the proxy saw of real requests, against thresholds."""
+"""The check ``traffic``: what the proxy saw of real requests, against thresholds and against old."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import BackendName, Check, CheckContext, Result
 from cutover.errors import CutoverError
+from cutover.plan.base import PlanModel
 from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict
-from cutover.plan.units import Duration
+from cutover.plan.units import Duration, Percentage
 from cutover.traffic import DEFAULT
+
+if TYPE_CHECKING:
+    from cutover.traffic.judge import Terms
 
 USUAL_WINDOW_S = 300.0
 UNMEASURED = frozenset(DIFFERENCES)
 _PATH = re.compile(r"/[^\s?#]*")
 
-Thresholds = Annotated[list[Threshold], Field(min_length=1)]
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 50.0, 99.99
+
+
+class Judge(PlanModel):
+    """Compare new with old over the same time: it fails where new is surely worse by more than ``tolerance``.
+
+    ``confidence``: how often a new that is just like old goes through a whole hold without a false alarm, at least.
+    """
+
+    confidence: Percentage = 98.0
+    tolerance: Percentage = 25.0
+
+    @field_validator("confidence")
+    @classmethod
+    def _within_reach(cls, confidence: float) -> float:
+        if not LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE:
+            raise _mistake(
+                f"{confidence:g}% is no confidence: it is from {LEAST_CONFIDENCE:g}% to {MOST_CONFIDENCE:g}%"
+            )
+        return confidence
+
+    def __str__(self) -> str:
+        return f"at most {self.tolerance:g}% worse than old, {self.confidence:g}% sure"
 
 
 class Traffic(Check):
@@ -28,21 +55,24 @@ class Traffic(Check):
     Example::
 
         traffic:
+          judge: {confidence: 98%, tolerance: 25%}
           thresholds: ["errors <= 1%", "p95 <= 500ms", "p95 <= 1.5x old", "share == weight"]
           routes:
             /api/v1/search: ["p95 <= 2s"]
             default: ["p95 <= 200ms"]
 
     ``thresholds`` are on all requests together. ``routes`` are path prefixes, the longest that matches wins;
-    ``default`` is on what matches none. Only the newest ``window`` counts; unless given that is 5 minutes, or all since
+    ``default`` is on what matches none. The judge compares all that is split, and each route that has enough requests
+    besides. Only the newest ``window`` counts; unless given that is 5 minutes, or all since
     the shift where those hold too few requests. With fewer than ``min_requests`` on new nothing passes: 20 unless
     given, and at a weight above 20 as many as its percent.
     """
 
     needs_traffic: ClassVar[bool] = True
 
-    thresholds: Thresholds = Field(default_factory=list)
-    routes: dict[str, Thresholds] = Field(default_factory=dict)
+    judge: Judge | None = None
+    thresholds: list[Threshold] = Field(default_factory=list, min_length=1)
+    routes: dict[str, list[Threshold]] = Field(default_factory=dict)
     min_requests: int | None = Field(default=None, ge=1)
     window: Duration | None = None
 
@@ -57,8 +87,11 @@ class Traffic(Check):
 
     @field_validator("routes")
     @classmethod
-    def _are_paths(cls, routes: dict[str, list[Threshold]]) -> dict[str, list[Threshold]]:
+    def _are_paths(cls, routes: dict[str, list[Threshold]], info: ValidationInfo) -> dict[str, list[Threshold]]:
+        judge = info.data.get("judge")
         for route, thresholds in routes.items():
+            if not thresholds and judge is None:
+                raise _mistake(f"{route}: at least 1 item is needed, as in ['p95 <= 2s'], or a judge")
             if route != DEFAULT and not _PATH.fullmatch(route):
                 raise _mistake(f"{route!r} is neither a path prefix, as in /api/v1/search, nor {DEFAULT!r}")
             _require_measured(thresholds, [metric for metric in METRICS if metric != "share"], f" of {route}")
@@ -73,13 +106,15 @@ class Traffic(Check):
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
-        if not self.thresholds and not self.routes:
-            raise _mistake("traffic needs thresholds, as in ['errors <= 1%', 'p95 <= 500ms'], or routes with some")
+        if not (self.thresholds or self.routes or self.judge):
+            example = "['errors <= 1%', 'p95 <= 500ms']"
+            raise _mistake(f"traffic needs thresholds, as in {example}, or routes with some, or a judge")
         return self
 
     def summary(self) -> str:
-        parts = [", ".join(map(str, self.thresholds))] if self.thresholds else []
-        parts += [f"{route}: {', '.join(map(str, limits))}" for route, limits in self.routes.items()]
+        parts = [str(self.judge)] if self.judge else []
+        parts += [", ".join(map(str, self.thresholds))] if self.thresholds else []
+        parts += [f"{route}: {', '.join(map(str, limits))}" for route, limits in self.routes.items() if limits]
         return "; ".join(parts)
 
     @property
@@ -104,11 +139,20 @@ class Traffic(Check):
         except CutoverError as error:
             return Result(Verdict.UNKNOWN, f"the proxy's log can't be read: {error.message}")
         least = self.min_requests or least_requests(observer.weight)
-        if self.window is None and seen.total(NEW).requests < least:
+        terms = self._terms(observer.age, least)
+        if self.window is None and seen.total(NEW).requests < (terms.least if terms else least):
             seen = observer.all_seen()
         limits = {ALL: self.thresholds, **self.routes} if self.thresholds else self.routes
-        question = Question(limits, observer.weight, least)
-        return Result(*conclude(question, seen))
+        question = Question(limits, observer.weight, least, terms)
+        return Result(*await asyncio.to_thread(conclude, question, seen))
+
+    def _terms(self, age: float, least: int) -> Terms | None:
+        from cutover.traffic.judge import LEAST_SAMPLES, Terms  # noqa: PLC0415 - start-up time
+
+        if self.judge is None:
+            return None
+        window = int(age / self.longest_window)
+        return Terms(self.judge.confidence, self.judge.tolerance, window, max(least, LEAST_SAMPLES))
 
 
 def _require_measured(thresholds: list[Threshold], known: Sequence[str], where: str = "") -> None:

@@ -20,7 +20,7 @@ def beyond_chance(failed: int, tries: int, percent: float) -> bool:
         return False
     if p <= 0:
         return True
-    return _at_least(failed, tries, p) < CHANCE
+    return at_least(failed, tries, p) < CHANCE
 
 
 def surely_above(percent: float, samples: int) -> float:
@@ -29,8 +29,11 @@ def surely_above(percent: float, samples: int) -> float:
     return max(0.0, 100 * (q - _DEVIATIONS * sqrt(q * (1 - q) / samples)))
 
 
-def _at_least(k: int, n: int, p: float) -> float:
-    """The chance of ``k`` or more of ``n``; ``k`` is above the mean, from where terms only get smaller."""
+def at_least(k: int, n: int, p: float) -> float:
+    """The chance of ``k`` or more of ``n``; ``k`` is above the mean, from where terms only get smaller.
+
+    ``p`` lies between 0 and 1, both excluded.
+    """
     term = exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p))
     total = 0.0
     while k <= n and term > total * _NEGLIGIBLE:

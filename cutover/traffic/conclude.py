@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cutover.plan.thresholds import TIMES, Threshold, Verdict, format_metric, worst
-from cutover.traffic import DEFAULT
+from cutover.traffic import DEFAULT, telling
+from cutover.traffic.judge import Finding, Terms, judge_places
 from cutover.traffic.seen import Seen, Tally
 from cutover.traffic.share import share_of
 from cutover.traffic.tries import FALLBACK, NEW, OLD, UNKNOWN
@@ -23,12 +24,13 @@ _USUAL_TIME = "p95"
 class Question:
     """``limits`` by place: ``ALL``, a path prefix, or ``DEFAULT`` for requests that match no prefix of these.
 
-    ``least``: requests that new must have had, in each place.
+    ``least``: requests that new must have had, in each place. ``terms``: of the judge, where it is asked too.
     """
 
     limits: Mapping[str, Sequence[Threshold]]
     weight: int
     least: int
+    terms: Terms | None = None
 
     def holds(self, place: str) -> Callable[[str], bool] | None:
         """Whether a route that was counted belongs to a place; None where all do."""
@@ -37,6 +39,13 @@ class Question:
     def _place_of(self, route: str) -> str:
         prefixes = [p for p in self.limits if p not in {ALL, DEFAULT} and route.startswith(p)]
         return max(prefixes, key=len, default=DEFAULT)
+
+    def places(self, seen: Seen) -> dict[str, set[str]]:
+        """The gate's routes, and the plan's where it names none, each with the routes that were counted for it."""
+        named = [place for place in self.limits if place != ALL]
+        if not named:
+            return {route: {route} for route in seen.routes if route}
+        return {place: {route for route in seen.routes if self._place_of(route) == place} for place in named}
 
 
 class Conclusion(NamedTuple):
@@ -53,16 +62,31 @@ def conclude(question: Question, seen: Seen) -> Conclusion:
         for place, limits in question.limits.items()
         if place != DEFAULT or _any_requests(grounds[place]) or len(question.limits) == 1
     }
-    verdict = worst([one.verdict for results in judged.values() for one in results])
+    findings = _findings(question, seen)
+    verdict = worst([one.verdict for found in (judged, findings) for results in found.values() for one in results])
     if seen.behind and verdict is Verdict.PASS:
         verdict = Verdict.UNKNOWN
     ground = _ground(question, seen, ALL)
-    return Conclusion(
-        verdict,
-        "; ".join([_described(question, ground), *_broken(judged), *_remarks(question, seen, ground)]),
-        _all_figures(ground),
-        _details(question, seen, judged),
-    )
+    said, details = [_described(question, ground), *_broken(judged)], _details(question, seen, judged)
+    if question.terms is not None:
+        said += telling.told(findings, question.terms, ALL)
+        details["judge"] = telling.as_json(findings, question.terms)
+    said += _remarks(question, seen, ground)
+    return Conclusion(verdict, "; ".join(said), _all_figures(ground), details)
+
+
+def _findings(question: Question, seen: Seen) -> dict[str, list[Finding]]:
+    """The judge's, by place. Routes that all go to one side are left out: there is no other to compare them with."""
+    if question.terms is None:
+        return {}
+    split = {route for (route, _), tally in seen.tallies.items() if tally.drawn}
+    places = {place: routes & split for place, routes in question.places(seen).items()}
+    told_apart = {place: routes for place, routes in places.items() if routes != split}
+    sides = {
+        place: (seen.total(NEW, routes.__contains__), seen.total(OLD, routes.__contains__))
+        for place, routes in {ALL: split, **told_apart}.items()
+    }
+    return judge_places(sides, ALL, question.terms)
 
 
 def _ground(question: Question, seen: Seen, place: str) -> Ground:
@@ -163,8 +187,8 @@ def _details(question: Question, seen: Seen, judged: Mapping[str, Sequence[Judge
             if (tally := seen.total(name)).requests
         },
         "routes": {
-            place: {name: _counts(seen.total(name, holds), seen.seconds) for name in (OLD, NEW)}
-            for place, holds in _places(question, seen)
+            place: {name: _counts(seen.total(name, routes.__contains__), seen.seconds) for name in (OLD, NEW)}
+            for place, routes in question.places(seen).items()
         },
         "left_out": {
             "probes": seen.probes,
@@ -176,13 +200,6 @@ def _details(question: Question, seen: Seen, judged: Mapping[str, Sequence[Judge
         "elsewhere": dict(seen.elsewhere),
         "bytes_behind": seen.behind,
     }
-
-
-def _places(question: Question, seen: Seen) -> list[tuple[str, Callable[[str], bool] | None]]:
-    """The gate's routes; the plan's where it names none."""
-    if set(question.limits) == {ALL}:
-        return [(route, route.__eq__) for route in seen.routes if route]
-    return [(place, question.holds(place)) for place in question.limits if place != ALL]
 
 
 def _counts(tally: Tally, seconds: float) -> dict[str, float]:

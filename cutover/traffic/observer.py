@@ -82,9 +82,14 @@ class Observer:
         """All that was read since the shift."""
         return self._seen((self._before, *(one.seen for one in self._slices)), math.inf)
 
+    @property
+    def age(self) -> float:
+        """Seconds since the shift."""
+        return time.monotonic() - self._since
+
     def _seen(self, parts: Iterable[Seen], window: float) -> Seen:
         seen = Seen.merged(parts)
-        seen.seconds = min(window, time.monotonic() - self._since)
+        seen.seconds = min(window, self.age)
         seen.behind = self._behind
         seen.notes = [f"{note} ({count} times)" if count > 1 else note for note, count in self._notes.items()]
         return seen

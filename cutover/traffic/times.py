@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 ACCURACY = 0.005
 """A percentile is off by half a percent of itself at most."""
 
+BIN_RATIO = (1 + ACCURACY) / (1 - ACCURACY)
+"""Between the times of two neighbouring bins."""
+
+RESOLUTION_S = 0.001
+"""The proxy's log tells times to a millisecond."""
+
 
 class Times:
     """Counts times in seconds. ``count``, ``total`` and ``max`` are exact."""
@@ -40,6 +46,17 @@ class Times:
         """The time, in seconds, that this percentage did not exceed; 0.0 where nothing was counted."""
         value = self._sketch.get_quantile_value(percent / 100) if self._sketch is not None else None
         return min(float(value or 0.0), self.max)
+
+    def bins(self) -> dict[int, int]:
+        """How many times fell into each bin. Those of 0 are taken for half of what the log can tell apart."""
+        if self._sketch is None:
+            return {}
+        store = self._sketch._store  # noqa: SLF001 - the sketch has no other way to its counts
+        found = {index + store.offset: int(count) for index, count in enumerate(store.bins) if count}
+        if self._sketch._zero_count:  # noqa: SLF001 - likewise
+            zero = self._sketch._mapping.key(RESOLUTION_S / 2)  # noqa: SLF001 - likewise
+            found[zero] = found.get(zero, 0) + int(self._sketch._zero_count)  # noqa: SLF001 - likewise
+        return found
 
     @property
     def mean(self) -> float:
