@@ -10,9 +10,9 @@ from cutover.parity.compare import compare_documents, compare_shapes, drop_ignor
 from cutover.parity.document import InvalidJsonError, NotComparableError, parse, same
 from cutover.parity.findings import ABSENT, Findings, Kind, Level
 from cutover.parity.headers import compare_headers, is_json
-from cutover.parity.jsonpath import lookup
+from cutover.parity.jsonpath import lookup, quoted
 from cutover.parity.origins import SideName
-from cutover.parity.plaintext import differing_words, is_text
+from cutover.parity.plaintext import PREFIX, differing_words, is_text
 from cutover.parity.redirects import compare_location, only_a_slash, same_target_status
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
@@ -101,7 +101,11 @@ def _compare_bodies(old: Answer, new: Answer, terms: Terms, compared: Compared) 
 
 def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape: bool) -> Findings:
     if not (_holds_json(old) and _holds_json(new)):
-        return _compare_bytes(old, new)
+        if terms.rules.ignore.found:
+            terms.rules.use(terms.rules.ignore)
+            compared.emptied = True
+            return Findings()
+        return _compare_bytes(old, new, terms.rules)
     documents: dict[SideName, Any] = {}
     findings = Findings()
     invalid: list[str] = []
@@ -168,7 +172,7 @@ def _holds_json(answer: Answer) -> bool:
     return answer.body[:_SHOWN_BYTES].lstrip()[:1] in {b"{", b"["}
 
 
-def _compare_bytes(old: Answer, new: Answer) -> Findings:
+def _compare_bytes(old: Answer, new: Answer, rules: Rules) -> Findings:
     findings = Findings()
     if not old.body or not new.body:
         message = "the body is empty on one side"
@@ -177,7 +181,11 @@ def _compare_bytes(old: Answer, new: Answer) -> Findings:
     if is_text(old.media_type) and is_text(new.media_type):
         words = differing_words(old.body, new.body)
         for word in words or ():
-            findings.add(Kind.VALUE, word.path, word.old, word.new)
+            name = word.path.removeprefix(PREFIX)
+            if name in rules.options.ignore_text:
+                rules.used.add(("ignore_text", name))
+            else:
+                findings.add(Kind.VALUE, word.path, word.old, word.new, cure=f"ignore_text: [{quoted(name)}]")
         if words:
             return findings
     one, other = _texts(old, new)

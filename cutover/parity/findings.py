@@ -63,11 +63,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What groups findings of one endpoint. ``path`` is index-free; for headers it is the header's name."""
+    """What groups findings of one endpoint. ``path`` is index-free; for headers it is the header's name.
+
+    ``pair`` parts those of one place that are different matters to a client: what became what.
+    """
 
     kind: Kind
     path: str
     level: Level = Level.FAIL
+    pair: str = ""
 
     @property
     def matter(self) -> tuple[str, str]:
@@ -116,7 +120,8 @@ class Findings:
         count: int = 1,
     ) -> None:
         """``cure`` is the line of YAML that would ignore or normalise this finding."""
-        tally = self._tally(Key(kind, path, level), message, cure)
+        pair = f"{old} -> {new}" if kind is Kind.STATUS else ""
+        tally = self._tally(Key(kind, path, level, pair), message, cure)
         tally.count += count
         if len(tally.samples) < MAX_SAMPLES:
             tally.samples.append(Sample(where or path, brief(old), brief(new)))
@@ -162,6 +167,11 @@ class Findings:
     @property
     def failed(self) -> bool:
         return any(key.level is Level.FAIL for key in self.tallies)
+
+    @property
+    def warned(self) -> bool:
+        """Whether there is more than notes."""
+        return any(key.level is not Level.NOTE for key in self.tallies)
 
     def __iter__(self) -> Iterator[tuple[Key, Tally]]:
         return iter(sorted(self.tallies.items(), key=lambda kt: (_RANK[kt[0].level], -kt[1].count, kt[0].path)))

@@ -75,6 +75,11 @@ class JsonPath:
         return {"type": "string", "pattern": r"^\$", "examples": ["$.generated_at", "$.results[*].taken_at", "..etag"]}
 
 
+def quoted(name: str) -> str:
+    """A path, or another name, as YAML: no sign in it means more than itself."""
+    return "'" + name.replace("'", "''") + "'"
+
+
 def parse_path(text: object) -> JsonPath:
     """Raise a mistake that points at the part that is no path."""
     if isinstance(text, JsonPath):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cutover.parity.findings import Kind
+from cutover.parity.findings import Key, Kind
+from cutover.parity.jsonpath import quoted
 from cutover.parity.options import ComparedRequest
 from cutover.parity.plaintext import PREFIX
 from cutover.parity.report import Group, Report
@@ -23,7 +24,6 @@ _NO_RULE = {
     Kind.CONNECTION: "it does not always answer: old itself is unsteady",
     Kind.BODY: "the body as a whole changes",
 }
-_TEXT = "a word of a text moves: a comparison leaves it out by itself"
 _ITEMS = "items come and go: compare while nothing writes, or ask for a page that rests"
 
 
@@ -83,18 +83,19 @@ def _learned(report: Report) -> Learned:
 def _proposed(group: Group) -> Rule | str:
     """A rule, or why there is none."""
     key = group.key
-    seen = _seen(group)
     if key.kind in _NO_RULE:
         return _NO_RULE[key.kind]
-    if key.kind is Kind.HEADER:
-        return Rule("ignore_headers", key.path, [group.endpoint], seen)
-    if key.kind is Kind.ORDER:
-        return Rule("unordered", key.path, [group.endpoint], seen)
     if key.kind in {Kind.MISSING, Kind.ADDED, Kind.LENGTH} and (key.path.endswith("[]") or key.path == "$"):
         return _ITEMS
-    if key.path == "$" or key.path.startswith(PREFIX):
-        return _TEXT if key.path.startswith(PREFIX) else _NO_RULE[Kind.BODY]
-    return Rule("ignore", key.path, [group.endpoint], seen)
+    if key.path == "$" and key.kind is not Kind.ORDER:
+        return _NO_RULE[Kind.BODY]
+    return Rule(_option(key), key.path.removeprefix(PREFIX), [group.endpoint], _seen(group))
+
+
+def _option(key: Key) -> str:
+    if key.path.startswith(PREFIX):
+        return "ignore_text"
+    return {Kind.HEADER: "ignore_headers", Kind.ORDER: "unordered"}.get(key.kind, "ignore")
 
 
 def _seen(group: Group) -> str:
@@ -108,7 +109,7 @@ def rules_yaml(rules: list[Rule]) -> str:
     for option in dict.fromkeys(rule.option for rule in rules):
         lines.append(f"{option}:")
         lines += [
-            f"  - {_quoted(rule.name)}  # {rule.endpoints[0]}{_more(rule)}: {_one_line(rule.seen)}"
+            f"  - {quoted(rule.name)}  # {rule.endpoints[0]}{_more(rule)}: {_one_line(rule.seen)}"
             for rule in rules
             if rule.option == option
         ]
@@ -117,10 +118,6 @@ def rules_yaml(rules: list[Rule]) -> str:
 
 def _more(rule: Rule) -> str:
     return f" and {len(rule.endpoints) - 1} more" if len(rule.endpoints) > 1 else ""
-
-
-def _quoted(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
 
 
 def _one_line(text: str) -> str:

@@ -61,6 +61,7 @@ class Options(PlanModel):
     error_body: Literal["ignore", "shape", "strict"] | None = None
     status_map: dict[StatusCode, StatusCode] = Field(default_factory=dict)
     ignore_headers: list[HeaderName] = Field(default_factory=list)
+    ignore_text: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
 
     @field_validator("status_map")
     @classmethod

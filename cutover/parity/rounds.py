@@ -59,7 +59,7 @@ class Rounds:
     work: Work
 
     async def compare(self, request: ComparedRequest, rules: Rules, *, new_first: bool) -> Outcome:
-        """Old and new back to back; on a difference old again, then both once more in the other order.
+        """Old and new back to back; on a difference old again, then, for one that fails, both in the other order.
 
         What only one of the two looks shows is a warning, except that new failed where old did not. A request that
         writes is sent once.
@@ -68,11 +68,14 @@ class Rounds:
         try:
             old, new = await look.ask(new_first=new_first)
             first = await look.compare(old, new)
-            if not first.findings.failed or not request.safe:
+            if not first.findings.warned or not request.safe:
                 return Outcome(first.findings, first.findings, emptied=first.emptied)
             del new  # bodies may be big
             again = await look.ask_old()
             noise = matters(await look.old_against_old(old, again))
+            if not first.findings.failed:
+                steady = first.findings.only({key for key in first.findings.keys if key.matter not in noise})
+                return Outcome(steady, first.findings, noise, first.emptied)
             del old
             old, new = await look.ask(new_first=not new_first)
             noise |= matters(await look.old_against_old(again, old))

@@ -51,6 +51,7 @@ class Rules:
         """Ignore rules that have hidden nothing so far."""
         rules = {("ignore", path.text) for path in self.options.ignore}
         rules |= {("ignore_headers", name) for name in self.options.ignore_headers}
+        rules |= {("ignore_text", name) for name in self.options.ignore_text}
         return rules - self.used
 
 

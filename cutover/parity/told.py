@@ -71,8 +71,8 @@ def cure(kind: Kind, path: str, tally: Tally) -> str:
 
 
 def _group(group: Group) -> str:
-    status = ""
-    if group.key.kind in {Kind.STATUS, Kind.CONNECTION} and group.tally.samples:
+    status = f" {group.key.pair}" if group.key.pair else ""
+    if group.key.kind is Kind.CONNECTION and group.tally.samples:
         sample = group.tally.samples[0]
         status = f" {shown(sample.old)} -> {shown(sample.new)}"
     message = f" ({group.tally.message})" if group.tally.message else ""

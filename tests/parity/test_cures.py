@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from cutover.checks.base import Result
 from cutover.plan.thresholds import Verdict
-from tests.support.rawserver import groups, json_answer
+from tests.support.rawserver import groups, json_answer, raw
 
 Compare = Callable[..., Awaitable[Result]]
 
@@ -67,3 +68,47 @@ async def test_two_invalid_bodies_are_one_finding_that_names_both(compare: Compa
     assert group["count"] == 1
     assert group["message"].startswith("old: invalid JSON: ")
     assert "; new: invalid JSON: " in group["message"]
+
+
+def page(words: str) -> bytes:
+    return raw(200, "Content-Type: text/html", body=f"<p>\nQueries took {words}</p>")
+
+
+async def test_a_word_of_a_text_is_left_out_by_what_stands_before_it(compare: Compare) -> None:
+    found = await compare(page("5.5ms, version 1.0"), page("5.5ms, version 2.0"))
+    (group,) = found.details["groups"]
+    assert (group["path"], group["cure"]) == (
+        "text: Queries took #, version #",
+        "ignore_text: ['Queries took #, version #']",
+    )
+    cured = await compare(page("5.5ms, version 1.0"), page("5.5ms, version 2.0"), **yaml.safe_load(group["cure"]))
+    assert groups(cured, "fail", "warn", "note") == []
+    other = await compare(page("5.5ms, version 1.0"), page("7.5ms, version 2.0"), **yaml.safe_load(group["cure"]))
+    assert groups(other) == [("value", "text: Queries took #", 1)]
+
+
+async def test_a_body_that_is_no_json_can_be_left_out_as_a_whole_and_that_is_told(compare: Compare) -> None:
+    one, other = (raw(200, "Content-Type: image/png", body=body) for body in (b"\x89a", b"\x89b"))
+    result = await compare(one, other, ignore=["$"])
+    assert result.verdict is Verdict.PASS
+    assert result.details["rules"]["left_nothing_of"]["count"] == 1
+
+
+async def test_each_pair_of_statuses_is_a_finding_of_its_own(compare: Compare) -> None:
+    async def answer(head: bytes, writer: Any) -> None:
+        writer.write(json_answer({}, status=400 if b"bad" in head else 200))
+
+    found = await compare(answer, json_answer({}, status=404), requests=["GET /a?bad", "GET /a", "GET /a?c"])
+    told = [(group["count"], group["samples"][0]["old"], group["cure"]) for group in found.details["groups"]]
+    assert told == [(2, "200", ""), (1, "400", "status_map: {400: 404}")]
+
+
+async def test_a_warning_about_what_moves_on_old_is_none(compare: Compare) -> None:
+    moving = itertools.count()
+
+    async def refused(_: bytes, writer: Any) -> None:
+        writer.write(json_answer({"error": "bad", "request": next(moving)}, status=400))
+
+    result = await compare(refused, refused)
+    assert groups(result, "fail", "warn") == []
+    assert [noise["path"] for noise in result.details["noise"]] == ["$.request"]
