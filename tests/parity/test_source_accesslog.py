@@ -88,6 +88,8 @@ async def send(port: int, line: bytes) -> None:
 async def test_what_nginx_logs_is_asked_as_it_was_sent(nginx: tuple[SomebodysNginx, int], tmp_path: Path) -> None:
     for line in SENT:
         await send(nginx[1], line)
+    # Of a request that it refuses nginx writes the line after it has closed the connection.
+    await nginx[0].stop()
     for name, log_format in FORMATS.items():
         drawn = await draw_access_logs(tmp_path / f"{name}.log")
         # $uri and $request_uri are without a host, whatever the client sent.
@@ -201,6 +203,13 @@ def test_an_endless_line_is_counted_and_the_next_is_read(tmp_path: Path) -> None
     drawn = read_access_log(file)
     assert asked(drawn) == ["GET /a", "GET /b"]
     assert left_out(drawn) == {"lines longer than 64 kB": 2}
+
+
+def test_nothing_that_a_terminal_obeys_is_told(tmp_path: Path) -> None:
+    file = log(tmp_path, combined("GET /a?%1b[31m_token=x HTTP/1.1"), combined("POST /\\x1B[2J HTTP/1.1"))
+    drawn = read_access_log(file)
+    assert asked(drawn) == ["GET /a"]
+    assert "\x1b" not in "".join([one.reason + "".join(one.first) for one in drawn.left_out])
 
 
 def test_names_are_few_and_each_once(tmp_path: Path) -> None:

@@ -48,13 +48,19 @@ class LeavingOut:
         self._counts[reason] = self._counts.get(reason, 0) + count
         named = self._named.setdefault(reason, {})
         if name and len(named) < MAX_NAMED:
-            told = redact(name)
-            named[told if len(told) <= MAX_NAME_CHARS else told[: MAX_NAME_CHARS - 3] + "..."] = None
+            named[_shown(name)] = None
 
     def told(self) -> list[LeftOut]:
         """The most frequent reason first."""
         reasons = sorted(self._counts, key=lambda reason: -self._counts[reason])
-        return [LeftOut(reason, self._counts[reason], list(self._named[reason])) for reason in reasons]
+        return [LeftOut(_shown(reason), self._counts[reason], list(self._named[reason])) for reason in reasons]
+
+
+def _shown(text: str) -> str:
+    """Redacted, short, and without what a terminal would obey."""
+    told = redact(text)
+    told = told if told.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in told)
+    return told if len(told) <= MAX_NAME_CHARS else told[: MAX_NAME_CHARS - 3] + "..."
 
 
 def source_mistake(message: str) -> PydanticCustomError:
