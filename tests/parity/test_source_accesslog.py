@@ -66,13 +66,13 @@ def left_out(drawn: Drawn) -> dict[str, int]:
 
 
 @pytest.fixture
-async def nginx(tmp_path: Path, nginx_binary: str) -> AsyncIterator[tuple[SomebodysNginx, int]]:
+async def nginx(tmp_path: Path, nginx_binary: str) -> AsyncIterator[int]:
     port = free_port()
     logs = "\n".join(f"access_log {tmp_path}/{name}.log {name};" for name in FORMATS)
     server = f"server {{ listen 127.0.0.1:{port}; {logs} location / {{ return 200; }} }}"
     made = SomebodysNginx(tmp_path / "edge", nginx_binary, "\n".join(FORMATS.values()) + server)
     made.start()
-    yield made, port
+    yield port
     await made.stop()
 
 
@@ -85,11 +85,17 @@ async def send(port: int, line: bytes) -> None:
         writer.close()
 
 
-async def test_what_nginx_logs_is_asked_as_it_was_sent(nginx: tuple[SomebodysNginx, int], tmp_path: Path) -> None:
+async def logged(files: list[Path]) -> None:
+    """Of a request that it refuses nginx writes the line after the client has its answer."""
+    async with asyncio.timeout(LIMIT_S):
+        while any(file.read_bytes().count(b"\n") < len(SENT) for file in files):
+            await asyncio.sleep(0.01)
+
+
+async def test_what_nginx_logs_is_asked_as_it_was_sent(nginx: int, tmp_path: Path) -> None:
     for line in SENT:
-        await send(nginx[1], line)
-    # Of a request that it refuses nginx writes the line after it has closed the connection.
-    await nginx[0].stop()
+        await send(nginx, line)
+    await logged([tmp_path / f"{name}.log" for name in FORMATS])
     for name, log_format in FORMATS.items():
         drawn = await draw_access_logs(tmp_path / f"{name}.log")
         # $uri and $request_uri are without a host, whatever the client sent.
