@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cutover"
-ANYWHERE = {"errors", "redact", "paths", "files", "artifacts", ""}
+ANYWHERE = {"errors", "redact", "paths", "files", "artifacts", "unreached", ""}
 ALLOWED = {
     "plan": set(),
     "hosts": {"plan"},

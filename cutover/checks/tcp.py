@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import socket
-import ssl
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Self
@@ -18,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from cutover.checks.base import BackendName, Check, CheckContext, Result
 from cutover.plan.thresholds import Verdict
 from cutover.plan.units import format_duration
+from cutover.unreached import why_unreached
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/\[\]]+)):(\d{1,5})")
 MAX_PORT = 65535
@@ -88,11 +86,4 @@ def reason(error: Exception, limit_s: float) -> str:
     """Why something could not be reached: refused, DNS, time-out or TLS, and what the system says."""
     if isinstance(error, TimeoutError) and getattr(error, "errno", None) is None:
         return f"no answer within {format_duration(limit_s)}"
-    cause = getattr(error, "os_error", None) or error
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS: {getattr(cause, 'verify_message', '') or cause.reason or cause}"
-    if isinstance(cause, socket.gaierror):
-        return f"the name does not resolve: {cause.strerror}"
-    if isinstance(cause, OSError) and cause.errno:
-        return os.strerror(cause.errno)
-    return str(cause) or type(cause).__name__
+    return why_unreached(error)

@@ -248,8 +248,11 @@ def _text(title: str, result: Result, paint: Paint) -> str:
 
 
 def _lesson(title: str, learned: Learned, second: str, paint: Paint) -> str:
-    lines = [paint(title, "title"), f"{learned.report.compared} requests, asked of {second}"]
-    if learned.rules:
+    asked = learned.report.compared
+    lines = [paint(title, "title"), f"{asked} request{'s' if asked != 1 else ''}, asked of {second}"]
+    if not asked:
+        lines.append("so nothing could be learned")
+    elif learned.rules:
         lines += ["these move by themselves; under diff in the plan this would ignore them:", ""]
         lines += [f"  {line}" for line in str(learned.to_json()["yaml"]).splitlines()]
     else:

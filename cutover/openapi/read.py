@@ -14,6 +14,7 @@ from cutover.openapi.document import Document
 from cutover.openapi.errors import DocumentError
 from cutover.openapi.place import Place, place_of, shown
 from cutover.openapi.text import load
+from cutover.unreached import why_unreached
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -103,7 +104,7 @@ async def _fetch(url: str, base: str, headers: Mapping[str, str]) -> tuple[bytes
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise DocumentError(shown(url), f"can't be asked: {error or type(error).__name__}") from None
+        raise DocumentError(shown(url), f"can't be asked: {why_unreached(error)}") from None
 
 
 async def _follow(session: ClientSession, url: str, origin: _Origin, headers: Mapping[str, str]) -> tuple[bytes, str]:

@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from cutover.parity.answers import Answer, Failure
 from cutover.parity.wire import DroppedError, Wire, open_session, watched
 from cutover.plan.request import Request
+from cutover.unreached import why_unreached
 
 if TYPE_CHECKING:
     import httpx
@@ -123,7 +124,12 @@ class Asker:
                 return Failure("broken", f"the answer was cut: {error or type(error).__name__}")
             return Failure("timeout", f"no whole answer within {timeout:g}s")
         except (DroppedError, httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as error:
-            return Failure("connection", f"{error or type(error).__name__}")
+            return Failure("connection", self._why_unreached(error))
+
+    def _why_unreached(self, error: Exception) -> str:
+        if isinstance(error, DroppedError):
+            return str(error)
+        return f"{urlsplit(self.side.url).netloc.rpartition('@')[2]}: {why_unreached(error)}"
 
     async def _first_answer(self, request: Request, url: str) -> Answer:
         """Servers give up kept connections: where one was, GET and HEAD are sent again, at last on a new one."""

@@ -8,6 +8,8 @@ from typing import Any
 MAX_SHOWN_GROUPS = 40
 _SIDE_WIDTH = 40
 _COLUMN = 8
+# Their path is no more than that.
+_OF_STATUS = frozenset({"status", "connection"})
 _INDENT = "        "
 _OPERATIONS = (
     ("new's document lacks, as the plan allows", "new_lacks_as_allowed"),
@@ -72,6 +74,8 @@ def _remarks(details: Mapping[str, Any]) -> Iterator[str]:
 def headline(details: Mapping[str, Any]) -> str:
     """How many were compared, and how many of them differ."""
     differing = details["differing"]
+    if not details["compared"]:
+        return "0 requests compared"
     differ = "none differs" if not differing else f"{differing} differ{'s' if differing == 1 else ''}"
     return f"{_requests(details['compared'])} compared, {differ}"
 
@@ -83,7 +87,7 @@ def _requests(count: int) -> str:
 def _group(group: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     message = f"  {group['message']}" if group["message"] else ""
     count = f"×{group['count']}"  # noqa: RUF001 - the sign that people are shown
-    place = group["kind"] if group["kind"] == group["path"] else f"{group['path']}  {group['kind']}"
+    place = group["kind"] if group["kind"] in _OF_STATUS else f"{group['path']}  {group['kind']}"
     yield f"  {paint(group['level'], group['level'])}  {place} {count}{message}"
     if group["samples"]:
         yield from _sample(group["samples"][0], group["path"])

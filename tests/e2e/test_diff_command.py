@@ -134,10 +134,14 @@ def test_what_is_asked_wrongly_is_a_2_and_asks_nobody(compared: Site, words: lis
 
 
 def test_a_backend_that_is_down_is_unknown_or_a_difference(compared: Site) -> None:
+    compared.new.stop()
+    done = compared.cutover("diff", expect=1)
+    assert "  fail  connection ×1  new: 127.0.0.1:" in done.stdout  # noqa: RUF001 - the sign that people are shown
     compared.old.stop()
     done = compared.cutover("diff", expect=1)
-    assert "unknown  0 requests compared" in done.stdout
-    assert "GET /health: old: " in done.stdout
+    assert "unknown  0 requests compared\nunknown (2):\n" in done.stdout
+    assert f"GET /health: old: 127.0.0.1:{compared.old.port}: Connection refused\n" in done.stdout
+    assert "so nothing could be learned" in compared.cutover("diff", "--learn", expect=1).stdout
 
 
 def test_it_runs_while_another_command_holds_the_lock(compared: Site) -> None:
