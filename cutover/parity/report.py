@@ -15,6 +15,7 @@ from cutover.parity.rounds import Outcome
 MAX_NAMED = 50
 MAX_ENDPOINTS = 1000
 MAX_KEYS = 20
+MAX_SETS = 1000
 OTHER_ENDPOINTS = "(further endpoints)"
 
 WHOLE_ANSWER = frozenset({Kind.CONNECTION, Kind.STATUS, Kind.BODY})
@@ -43,6 +44,13 @@ class EndpointReport:
     noise: Noise = field(default_factory=Noise)
     requests: int = 0
     failing: Counter[frozenset[Key]] = field(default_factory=Counter)
+
+    def count_failing(self, findings: Findings) -> None:
+        """Beyond so many sets, which members named by ids would make, only their kinds are told apart."""
+        keys = _failing(findings)
+        if keys not in self.failing and len(self.failing) >= MAX_SETS:
+            keys = frozenset(Key(key.kind, FURTHER_PATHS) for key in keys)
+        self.failing[keys] += 1
 
     def excused(self) -> set[Key]:
         return {key for key in self.findings.keys if self.noise.excuses(key)}
@@ -109,7 +117,7 @@ class Report:
         report.noise.count(outcome.raw, outcome.noise)
         if outcome.findings.failed:
             self.failed += 1
-            report.failing[_failing(outcome.findings)] += 1
+            report.count_failing(outcome.findings)
 
     def _endpoint(self, name: str) -> EndpointReport:
         if name not in self.endpoints and len(self.endpoints) >= MAX_ENDPOINTS:
