@@ -8,8 +8,8 @@ from typing import Any
 MAX_SHOWN_GROUPS = 40
 _SIDE_WIDTH = 40
 _COLUMN = 8
-# Their path is no more than that.
-_OF_STATUS = frozenset({"status", "connection"})
+_STATUS = "status"
+_CONNECTION = "connection"
 _INDENT = "        "
 _OPERATIONS = (
     ("new's document lacks, as the plan allows", "new_lacks_as_allowed"),
@@ -87,18 +87,27 @@ def _requests(count: int) -> str:
 def _group(group: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     message = f"  {group['message']}" if group["message"] else ""
     count = f"×{group['count']}"  # noqa: RUF001 - the sign that people are shown
-    place = group["kind"] if group["kind"] in _OF_STATUS else f"{group['path']}  {group['kind']}"
-    yield f"  {paint(group['level'], group['level'])}  {place} {count}{message}"
+    yield f"  {paint(group['level'], group['level'])}  {_what(group)} {count}{message}"
     if group["samples"]:
-        yield from _sample(group["samples"][0], group["path"])
+        yield from _sample(group["samples"][0], group)
     if group["cure"]:
         yield f"{_INDENT}{paint('cure', 'cure')} {group['cure']}"
 
 
-def _sample(sample: Mapping[str, Any], path: str) -> Iterator[str]:
-    where = f"  {sample['where']}" if sample["where"] != path else ""
+def _what(group: Mapping[str, Any]) -> str:
+    """Place and kind. All statuses of a group became the same."""
+    kind: str = group["kind"]
+    if kind == _STATUS and group["samples"]:
+        return "status {old} -> {new}".format(**group["samples"][0])
+    return kind if kind == _CONNECTION else f"{group['path']}  {kind}"
+
+
+def _sample(sample: Mapping[str, Any], group: Mapping[str, Any]) -> Iterator[str]:
+    where = f"  {sample['where']}" if sample["where"] != group["path"] else ""
     if sample["request"]:
         yield f"{_INDENT}{sample['request']}{where}"
+    if group["kind"] == _STATUS:
+        return
     if max(len(sample["old"]), len(sample["new"])) <= _SIDE_WIDTH:
         yield f"{_INDENT}old  {sample['old']:<{_width(sample['old'])}}  new  {sample['new']}"
         return

@@ -159,3 +159,9 @@ def test_a_plan_with_mistakes_is_told_as_check_tells_it(quick: Site) -> None:
     quick.write_plan(DIFF.format(requests='[GET /health, "GTE /whoami"]'))
     done = quick.cutover("diff", expect=2)
     assert re.search(r"cutover\.yml:\d+:\d+: phases\.validate\[0\]\.diff\.requests\[1\]: 'GTE /whoami'", done.stderr)
+
+
+def test_a_status_is_told_by_what_became_what(compared: Site) -> None:
+    compared.new.status = 503
+    done = compared.cutover("diff", expect=1)
+    assert "GET /health\n  fail  status 200 -> 503 ×1\n        GET /health\nGET /whoami\n" in done.stdout  # noqa: RUF001 - the sign that people are shown
