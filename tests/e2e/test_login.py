@@ -247,3 +247,16 @@ def test_a_value_that_does_not_fit_is_told_without_being_shown(gated: Gated) -> 
     output = said(gated, "run", expect=1)
     assert "a saved value does not fit in http.headers.X-Login: a header's value can hold no line breaks" in output
     assert "lines-of-it" not in output
+
+
+def test_a_comparison_without_a_run_logs_in_once_first_and_shows_no_token(gated: Gated) -> None:
+    gated.write(PREFLIGHT, VALIDATE)
+    outputs = [said(gated, "diff"), said(gated, "diff", "--learn"), said(gated, "diff", "GET", "/studies", "--json")]
+    assert "pass  2 requests compared, none differs" in outputs[0]
+    assert gated.logins() == (3, 3)
+    assert gated.old.unasked == gated.new.unasked == []
+    gated.new.password = "changed-meanwhile"
+    outputs.append(said(gated, "diff", expect=1))
+    assert "there is no new_token" in outputs[-1]
+    tokens = [*gated.old.tokens, *gated.new.tokens, PASSWORD]
+    assert not [output for output in outputs for token in tokens if token in output]
