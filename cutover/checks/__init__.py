@@ -6,6 +6,7 @@ from cutover.checks.base import Check
 from cutover.checks.diff import Diff
 from cutover.checks.http import Http
 from cutover.checks.load import Load
+from cutover.checks.metrics import Metrics
 from cutover.checks.openapi import Openapi
 from cutover.checks.tcp import Tcp
 from cutover.checks.traffic import Traffic
@@ -17,4 +18,5 @@ CHECKS: dict[str, type[Check]] = {
     "openapi": Openapi,
     "load": Load,
     "traffic": Traffic,
+    "metrics": Metrics,
 }

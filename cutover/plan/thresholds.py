@@ -47,7 +47,7 @@ METRICS = (*PROPORTIONS, *TIMES, *COUNTS)
 # A percentile of fewer samples than this is one of its outliers.
 MIN_SAMPLES = {"p50": 5, "p90": 10, "p95": 20, "p99": 100}
 
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     "<": operator.lt,
     ">=": operator.ge,
@@ -89,7 +89,7 @@ class Threshold:
             if old is None or self.metric not in old or not _enough(self.metric, old):
                 return Verdict.UNKNOWN
             limit = old[self.metric] * self.value if self.relative == "ratio" else old[self.metric] + self.value
-        return Verdict.PASS if _OPERATORS[self.op](figures[self.metric], limit) else Verdict.FAIL
+        return Verdict.PASS if OPERATORS[self.op](figures[self.metric], limit) else Verdict.FAIL
 
     def __str__(self) -> str:
         """As a plan would write it: ``parse_threshold`` gives back the same threshold."""
