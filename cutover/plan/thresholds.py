@@ -40,12 +40,12 @@ DIFFERENCES = (
     "mismatches", "missing", "added", "type", "value", "order", "length", "status", "header", "body", "connection",
 )  # fmt: skip
 PROPORTIONS = ("errors", "share", *DIFFERENCES)
-TIMES = ("p50", "p90", "p95", "p99", "mean", "max")
+TIMES = ("p50", "p90", "p95", "p99", "p99.9", "mean", "max")
 COUNTS = ("requests", "rps")
 METRICS = (*PROPORTIONS, *TIMES, *COUNTS)
 
 # A percentile of fewer samples than this is one of its outliers.
-MIN_SAMPLES = {"p50": 5, "p90": 10, "p95": 20, "p99": 100}
+MIN_SAMPLES = {"p50": 5, "p90": 10, "p95": 20, "p99": 100, "p99.9": 1000}
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -54,7 +54,7 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-_GRAMMAR = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*(<=|>=|==|<|>)\s*([^\s=].*?)\s*")
+_GRAMMAR = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*(?:\.[0-9]+)?)\s*(<=|>=|==|<|>)\s*([^\s=].*?)\s*")
 MAX_CHARS = 100
 MAX_NUMBER = 1e12
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*x\s+old", re.ASCII)

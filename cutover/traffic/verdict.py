@@ -10,7 +10,7 @@ from cutover.traffic.chance import beyond_chance, surely_above
 from cutover.traffic.seen import Tally
 from cutover.traffic.share import Share
 
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 LEAST_REQUESTS = 20
 AT_MOST = frozenset({"<=", "<", "=="})
 
