@@ -1,4 +1,4 @@
-"""Durations, percentages and sizes as plans write them."""
+"""Durations, percentages, sizes and rates as plans write them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Deci
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|kb|mb|gb)", re.IGNORECASE | re.ASCII)
 _BYTES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
+_RATE = re.compile(r"(\d+(?:\.\d+)?) ?/ ?(s|m|h)", re.ASCII)
 MAX_DURATION_S = 365 * 86400.0
 MAX_SIZE_BYTES = 1024**4
 MAX_PERCENTAGE = 100.0
+MAX_RATE_PER_S = 100_000.0
 MAX_CHARS = 100
 
 
@@ -53,6 +55,28 @@ def parse_size(text: object) -> int:
     if size > MAX_SIZE_BYTES:
         raise PydanticCustomError("size", "{text} is more than a terabyte", {"text": repr(text)})
     return int(size)
+
+
+def parse_rate(text: object) -> float:
+    """``200/s``, ``90/m`` as so many per second; none at all is a mistake, too."""
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= MAX_CHARS else None
+    if match is None:
+        raise _unit_error("rate", text, "200/s, 90/m")
+    rate = float(Decimal(match.group(1)) / _SECONDS[match.group(2)])
+    if not 0 < rate <= MAX_RATE_PER_S:
+        raise PydanticCustomError(
+            "rate", "{text} is no rate that can be kept: more than 0/s, {most}/s at most",
+            {"text": repr(text), "most": f"{MAX_RATE_PER_S:.0f}"},
+        )  # fmt: skip
+    return rate
+
+
+def format_rate(rate: float) -> str:
+    """Per second, or per the next unit in which it is one at least: ``200/s``, ``30/m``."""
+    for unit in ("s", "m"):
+        if rate * float(_SECONDS[unit]) >= 1:
+            return f"{rate * float(_SECONDS[unit]):g}/{unit}"
+    return f"{rate * float(_SECONDS['h']):g}/h"
 
 
 def format_duration(seconds: float) -> str:
@@ -111,4 +135,8 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size, json_schema_input_type=_written(r"^ *[0-9]+(\.[0-9]+)?([bB]|[kmgKMG][bB]) *$", "64kb")),
     PlainSerializer(lambda size: f"{size}b", return_type=str, when_used="json"),
+]
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate, json_schema_input_type=_written(r"^ *[0-9]+(\.[0-9]+)? ?/ ?[smh] *$", "200/s", "90/m")),
 ]

@@ -19,7 +19,7 @@ from cutover.plan import LoadedPlan, load_plan, model
 from cutover.plan.request import METHODS, Request
 from cutover.plan.step import COMMON_KEYS, CommonKeys, OnFail
 from cutover.plan.thresholds import METRICS, MIN_SAMPLES, parse_threshold
-from cutover.plan.units import parse_duration, parse_percentage, parse_size
+from cutover.plan.units import parse_duration, parse_percentage, parse_rate, parse_size
 from tests.docs.markdown import PAGES, README, ROOT, Block, blocks, code, headings, slug, table
 
 PLAN = ROOT / "docs" / "plan.md"
@@ -204,7 +204,8 @@ def test_the_metrics_of_thresholds_are_documented_with_the_samples_they_need() -
 
 
 @pytest.mark.parametrize(
-    ("what", "parse"), [("duration", parse_duration), ("percentage", parse_percentage), ("size", parse_size)]
+    ("what", "parse"),
+    [("duration", parse_duration), ("percentage", parse_percentage), ("rate", parse_rate), ("size", parse_size)],
 )
 def test_units_are_read_as_documented(what: str, parse: Any) -> None:
     (row,) = [row for row in table(PLAN, "Units", "what") if row[0] == what]

@@ -1,4 +1,4 @@
-"""Durations, percentages and sizes: what is written is what is meant, and what has no unit is a mistake."""
+"""Durations, percentages, sizes and rates: what is written is what is meant, and what has no unit is a mistake."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pydantic_core import PydanticCustomError
 
 from cutover.plan.units import (
     MAX_DURATION_S,
+    MAX_RATE_PER_S,
     format_duration,
+    format_rate,
     parse_duration,
     parse_percentage,
+    parse_rate,
     parse_size,
     spell_duration,
     spell_number,
@@ -115,3 +118,29 @@ def test_a_formatted_duration_of_milliseconds_is_close(milliseconds: int) -> Non
 )
 def test_durations_are_formatted_for_people(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("200/s", 200), ("0.5/s", 0.5), ("90/m", 1.5), ("36/h", 0.01), (" 5 / s ", 5), ("100000/s", MAX_RATE_PER_S)],
+)
+def test_rates(text: str, rate: float) -> None:
+    assert parse_rate(text) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("text", [200, "200", None, "", "/s", "200s", "200/d", "200/ms", "-5/s", "1e3/s", "rps", []])
+def test_what_is_no_rate_is_told_with_examples(text: object) -> None:
+    with pytest.raises(PydanticCustomError, match="is not a rate; write it with its unit: 200/s, 90/m"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize("text", ["0/s", "0.0/h", "100001/s", "9" * 90 + "/s"])
+def test_a_rate_that_nobody_can_keep_is_a_mistake(text: str) -> None:
+    with pytest.raises(PydanticCustomError, match=r"no rate that can be kept: more than 0/s, 100000/s at most"):
+        parse_rate(text)
+
+
+@given(st.floats(1 / 3600, MAX_RATE_PER_S))
+def test_a_rate_reads_as_it_is_written(rate: float) -> None:
+    assert parse_rate(format_rate(rate)) == pytest.approx(rate, rel=1e-4)
+    assert format_rate(parse_rate("200/s")) == "200/s"
