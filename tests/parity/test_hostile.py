@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from cutover.checks.base import Result
+from cutover.parity import work
 from cutover.plan.thresholds import Verdict
 from tests.support.rawserver import RawServer, Respond, groups, json_answer, raw
 
@@ -271,11 +272,14 @@ async def test_200_mb_are_too_large_and_take_no_more_than_the_limit(answer: byte
 
 
 @pytest.mark.parametrize("make", [big, bomb], ids=["plain", "gzip"])
-async def test_200_mb_within_the_limit_are_compared(make: Callable[[bytes], object], compare: Compare) -> None:
+async def test_200_mb_within_the_limit_are_compared(
+    make: Callable[[bytes], object], compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Held, handed on, parsed: less than six times what both say. What writes is asked for once, which is enough."""
+    monkeypatch.setattr(work, "COMPARE_TIMEOUT_S", 80.0)
     request = {"method": "POST", "path": "/a", "unsafe": True}
-    async with at_most(memory_mb=12 * BIG_MB, seconds=60):
-        result = await compare(make(b"1"), make(b"2"), requests=[request], max_body="256mb", timeout="30s")
+    async with at_most(memory_mb=12 * BIG_MB, seconds=100):
+        result = await compare(make(b"1"), make(b"2"), requests=[request], max_body="256mb", timeout="60s")
     assert result.verdict is Verdict.FAIL, result.summary
     assert groups(result) == [("value", "$[]", 1)]
 
