@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,7 +124,7 @@ def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape
     if shape:
         return compare_shapes(documents["old"], documents["new"], terms)
     if _equal(documents["old"], documents["new"]):
-        if _rules_to_note(terms.rules):
+        if may_note(old, terms.rules):
             compared.emptied = drop_ignored(documents["old"], terms.rules, terms.budget).emptied
         return findings
     kept = {side: drop_ignored(document, terms.rules, terms.budget) for side, document in documents.items()}
@@ -139,13 +140,23 @@ def _equal(old: Any, new: Any) -> bool:
         return False
 
 
-def _rules_to_note(rules: Rules) -> bool:
-    """Whether some ignore rule has hidden nothing so far. Equal bodies hide nothing, but may show that it matches."""
-    return any(option == "ignore" for option, _ in rules.unused())
+def may_note(answer: Answer, rules: Rules) -> bool:
+    """Whether an ignore rule that has hidden nothing so far may match in this body: its member's name is in there.
+
+    Bodies that are equal hide nothing, but may show that a rule is no dead one.
+    """
+    unused = rules.unused()
+    return any(
+        path.last_name is None
+        or not path.last_name.isascii()
+        or json.dumps(path.last_name)[1:-1].encode() in answer.body
+        for path in rules.options.ignore
+        if ("ignore", path.text) in unused
+    )
 
 
 def _note_used_rules(answer: Answer, terms: Terms, compared: Compared) -> None:
-    if not _rules_to_note(terms.rules) or not _holds_json(answer):
+    if not may_note(answer, terms.rules) or not _holds_json(answer):
         return
     try:
         document = _unwrapped(parse(answer.body), "old", terms.rules)

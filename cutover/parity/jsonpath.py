@@ -59,6 +59,12 @@ class JsonPath:
         """Whether it names at most one place."""
         return not self.deep and not any(isinstance(s, Every) for s in self.segments)
 
+    @property
+    def last_name(self) -> str | None:
+        """The last member on the way; ``None`` where any will do."""
+        names = [s for s in self.segments if isinstance(s, str)]
+        return names[-1] if names else None
+
     def __str__(self) -> str:
         return self.text
 

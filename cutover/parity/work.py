@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from cutover.parity.answers import Answer
 from cutover.parity.document import Budget
-from cutover.parity.exchange import Asked, Compared, compare_answers
+from cutover.parity.exchange import Asked, Compared, compare_answers, may_note
 from cutover.parity.origins import Origins
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
@@ -26,11 +27,17 @@ _STEP_BYTES = 16 * 1024 * 1024
 
 @asynccontextmanager
 async def working() -> AsyncIterator[Work]:
-    """For one run: what its process holds is given back at the end."""
+    """For one run: what its process holds is given back at the end.
+
+    A full collection of garbage looks at all that was ever imported, and so holds the event loop for long. Meanwhile
+    it leaves out what is there now.
+    """
     work = Work()
+    gc.freeze()
     try:
         yield work
     finally:
+        gc.unfreeze()
         await work.stop()
 
 
@@ -50,7 +57,7 @@ class Work:
         size = len(old.body) + len(new.body)
         if size > INLINE_BYTES and await _same_bytes(old.body, new.body):
             new = replace(new, body=old.body)
-            size = 0 if not rules.unused() else size
+            size = size if may_note(old, rules) else 0
         if size <= INLINE_BYTES:
             return compare_answers(old, new, asked, Terms(rules, origins, Budget(COMPARE_TIMEOUT_S)))
         async with self._turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Awaitable, Callable
 
 from cutover.checks.base import Result
@@ -149,6 +150,16 @@ async def test_a_rule_that_never_matched_is_named_and_one_that_matched_is_not(co
     )  # fmt: skip
     assert result.details["rules"]["never_matched"] == ["ignore: $.b", "ignore: $.c", "ignore_headers: X-Gone"]
     assert "$.b" in result.summary
+
+
+async def test_rules_that_match_in_equal_bodies_are_not_dead(compare: Compare) -> None:
+    """Whether the bytes are the same or only what they mean, and however the name is written."""
+    rules = ["$.a", "$.é", "$.list[*].b", "..deep", "$.list[1]", '$["a b"]', "$.*.any", "$.gone", "..missing"]
+    document = {"a": 1, "é": 2, "list": [{"b": 1}, 2, 3], "x": {"y": {"deep": 1}, "any": 2}, "a b": 3, "kept": 4}
+    for other in (json_answer(document), json_answer(json.dumps(document, ensure_ascii=False, indent=1))):
+        result = await compare(json_answer(document), other, ignore=rules)
+        assert result.verdict is Verdict.PASS
+        assert result.details["rules"]["never_matched"] == ["ignore: $.gone", "ignore: ..missing"]
 
 
 async def test_rules_that_leave_nothing_of_a_body_are_reported(compare: Compare) -> None:
