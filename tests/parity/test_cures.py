@@ -112,3 +112,9 @@ async def test_a_warning_about_what_moves_on_old_is_none(compare: Compare) -> No
     result = await compare(refused, refused)
     assert groups(result, "fail", "warn") == []
     assert [noise["path"] for noise in result.details["noise"]] == ["$.request"]
+
+
+async def test_for_items_that_one_side_lacks_no_rule_is_proposed(compare: Compare) -> None:
+    """It would hide the whole list."""
+    found = await compare(json_answer({"rows": [1, 2]}), json_answer({"rows": [1]}))
+    assert [(group["path"], group["cure"]) for group in found.details["groups"]] == [("$.rows[]", "")]
