@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -115,6 +115,12 @@ class Host(Protocol):
 
     async def write_tree(self, folder: str, files: Mapping[str, str]) -> None:
         """Make a folder with these files, readable to the workers, all or nothing; an existing one is left alone."""
+        ...
+
+    async def put_files(self, folder: str, files: Mapping[str, str], gone: Iterable[str] = ()) -> None:
+        """Put small files into a folder that is there, readable to the workers, then remove others. Not for keeping:
+        a power cut may take them.
+        """
         ...
 
     async def link(self, path: str, target: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -78,6 +78,9 @@ class DockerHost:
                 docker_files.write_tree(container, folder, files)
 
         await self._container.call(written, limit_s=EXEC_TIMEOUT_S)
+
+    async def put_files(self, folder: str, files: Mapping[str, str], gone: Iterable[str] = ()) -> None:
+        await self._container.call(lambda c: docker_files.put_files(c, folder, files, gone), limit_s=EXEC_TIMEOUT_S)
 
     async def link(self, path: str, target: str) -> None:
         await self._container.call(lambda c: docker_files.link(c, path, target))

@@ -151,6 +151,21 @@ def write_tree(container: Container, top: str, files: Mapping[str, str]) -> None
     put_tree(container, top, [*(file(name, text) for name, text in files.items()), file(_COMPLETE, "")])
 
 
+def put_files(container: Container, folder: str, files: Mapping[str, str], gone: Iterable[str]) -> None:
+    """Put small files into a folder, then remove others: with neither a mounted folder nor ``rm``, a link to nowhere
+    takes their place.
+    """
+    require_replaceable(container, folder)
+    here, away = on_this_machine(container, folder), list(gone)
+    if here is not None:
+        with _mounted(container, folder):
+            durable.put(here, files, away)
+        return
+    extract(container, folder, [file(name, text) for name, text in files.items()])
+    if away and not _removed_by_rm(container, "-f", *(f"{folder}/{name}" for name in away)):
+        extract(container, folder, [symbolic_link(name, _REMOVED_LINK) for name in away])
+
+
 def put_tree(container: Container, top: str, entries: Iterable[Entry]) -> None:
     """Write entries, in their order, into a folder, which is made with those above it and below it."""
     base = top
@@ -179,11 +194,11 @@ def remove_tree(container: Container, top: str) -> None:
         shutil.rmtree(here / name)
 
 
-def _removed_by_rm(container: Container, option: str, path: str) -> bool:
-    """Whether the container's own ``rm`` removed it; it can't where it does not run or has none."""
+def _removed_by_rm(container: Container, option: str, *paths: str) -> bool:
+    """Whether the container's own ``rm`` removed them; it can't where it does not run or has none."""
     if container.status != "running" or container.id in _without_rm:
         return False
-    ran = execute(container, ["rm", option, "--", path])
+    ran = execute(container, ["rm", option, "--", *paths])
     if ran.code in NO_PROGRAM:
         _without_rm.add(str(container.id))
     return ran.code == 0

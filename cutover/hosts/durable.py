@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cutover.files import sync_folder
@@ -75,6 +75,17 @@ def tree(folder: Path, files: Mapping[str, str]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         if not folder.is_dir():
             raise
+
+
+def put(folder: Path, files: Mapping[str, str], gone: Iterable[str]) -> None:
+    """Put files into a folder, each whole and readable to all, then remove others; a power cut may take them."""
+    for name, text in files.items():
+        temporary = folder / _TEMPORARY.format(name=name)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+        temporary.replace(folder / name)
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _make_open(folder: Path) -> None:

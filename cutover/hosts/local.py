@@ -95,6 +95,9 @@ class LocalHost:
         await self._files(folder, lambda: durable.tree(Path(folder), files))
         await self._files(folder, lambda: self._check_reach(Path(folder)))
 
+    async def put_files(self, folder: str, files: Mapping[str, str], gone: Iterable[str] = ()) -> None:
+        await self._files(folder, lambda: durable.put(Path(folder), files, gone))
+
     async def link(self, path: str, target: str) -> None:
         await self._files(path, lambda: durable.link(Path(path), target))
 

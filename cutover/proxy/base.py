@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Mode = Literal["request", "client", "settled"]
+LeaseState = Literal["held", "ended"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,18 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Live:
-    """What a worker answered when asked. ``weight`` is None where it could not be asked: ``reason`` says why."""
+    """What a worker answered when asked. ``weight`` is None where it could not be asked: ``reason`` says why. ``away``:
+    nobody answered, or something before the proxy said that it is gone; it may be starting.
+
+    ``lease`` is None where traffic needs none to go to new. ``clock`` is the proxy's time, where it says so.
+    """
 
     weight: int | None
     revision: str | None
     reason: str = ""
+    lease: LeaseState | None = field(default=None, compare=False)
+    clock: float | None = field(default=None, compare=False)
+    away: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,10 @@ class Proxy(Protocol):
     async def live(self) -> Live: ...
 
     async def drift(self, expected: Live) -> str | None:
-        """How the live configuration, or its file, differs from what cutover last put there; None if it does not."""
+        """How the live configuration, or its file, differs from what cutover last put there; None if it does not.
+
+        Raises ``ProxyError`` where nobody answers.
+        """
         ...
 
     async def change(self, weight: int, guard: Guard, *, settle: bool = False) -> Changed:

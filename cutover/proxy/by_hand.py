@@ -37,7 +37,11 @@ def _link(spec: ProxySpec, weight: int) -> list[str]:
     run = f"docker exec {container.container} " if container else ""
     if weight == 0:
         return [f"{run}rm -f {quote(spec.link)}"]
-    return [f"{run}ln -sfn {switch.folder(weight)} {quote(spec.link)}"]
+    return [
+        f"{run}ln -sfn {switch.folder(weight)} {quote(spec.link)}",
+        # Nobody will renew a lease.
+        f"{run}rm -f {quote(spec.lease_link)}",
+    ]
 
 
 def _in_container(docker: Docker, config: str, weight: int) -> list[str]:

@@ -10,7 +10,7 @@ from cutover.errors import ProxyError
 from cutover.hosts.base import Host
 from cutover.hosts.nginx_conf import log_folder
 from cutover.paths import StateFolder
-from cutover.proxy import by_hand, change, status
+from cutover.proxy import by_hand, change, lease, status
 from cutover.proxy.base import Changed, Guard, Intent, Live, Rendered
 from cutover.proxy.render import (
     HAS_KEEPALIVE_MIN_TIMEOUT,
@@ -82,9 +82,14 @@ class NginxProxy:
     async def drift(self, expected: Live) -> str | None:
         live = await self._asked()
         if live.weight is None:
-            return f"the proxy can't be asked what it runs: {live.reason}"
+            message = f"the proxy can't be asked what it runs: {live.reason}"
+            if live.away:
+                raise ProxyError(message)
+            return message
         if expected.revision is not None and live.revision != expected.revision:
             return f"revision {live.revision} runs instead of {expected.revision}: somebody else changed the proxy"
+        if live.lease == "ended" and expected.weight:
+            return lease.ended(await lease.read(self, live))
         if expected.weight is not None and live.weight != expected.weight:
             return f"weight {live.weight} is live instead of {expected.weight}: somebody else changed the proxy"
         text = await self.current()

@@ -98,6 +98,11 @@ class ProxySpec(PlanModel):
         return f"{self.switch_dir}/current"
 
     @property
+    def lease_link(self) -> str:
+        """Leads to the files of the lease while there is one."""
+        return f"{self.switch_dir}/lease"
+
+    @property
     def status_path(self) -> str:
         return f"/.cutover/{self.name}"
 

@@ -15,7 +15,11 @@ ANSWER_BYTES_MAX = 64 * 1024
 PROBE_HEADER = "X-Cutover-Probe"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _REVISION = re.compile(rb"(?im)^x-cutover-revision:\s*([0-9a-f]{16})\s*$")
+_LEASE = re.compile(rb"(?im)^x-cutover-lease:\s*(held|ended)\s*$")
+_CLOCK = re.compile(rb"(?im)^x-cutover-time:\s*(\d+\.\d+)\s*$")
 _OK = 200
+# What a load balancer says of a proxy behind it that is gone.
+_OF_A_GATEWAY = frozenset({502, 503, 504})
 
 
 async def ask(spec: ProxySpec) -> Live:
@@ -23,9 +27,10 @@ async def ask(spec: ProxySpec) -> Live:
     try:
         answer = await asyncio.wait_for(_exchange(spec), ASK_TIMEOUT_S)
     except TimeoutError:
-        return Live(None, None, f"{spec.status_url} does not answer within {ASK_TIMEOUT_S:g} s")
+        return Live(None, None, f"{spec.status_url} does not answer within {ASK_TIMEOUT_S:g} s", away=True)
     except (OSError, ValueError) as error:
-        return Live(None, None, f"{spec.status_url} does not answer: {getattr(error, 'strerror', None) or error}")
+        why = getattr(error, "strerror", None) or error
+        return Live(None, None, f"{spec.status_url} does not answer: {why}", away=True)
     return _read(spec, answer)
 
 
@@ -68,11 +73,19 @@ def _any_certificate() -> ssl.SSLContext:
 
 def _read(spec: ProxySpec, answer: bytes) -> Live:
     head, _, body = answer.partition(b"\r\n\r\n")
+    head = head.replace(b"\r\n", b"\n")
     status = _STATUS_LINE.match(head)
-    revision = _REVISION.search(head.replace(b"\r\n", b"\n"))
+    revision = _REVISION.search(head)
     weight = body.strip()
     if status is None or int(status.group(1)) != _OK or revision is None or not weight.isdigit():
         said = status.group(1).decode() if status else repr(answer[:40])
         where = f"{spec.status_url}{spec.status_path}"
-        return Live(None, None, f"{where} answers {said}: no configuration of this plan runs there")
-    return Live(int(weight), revision.group(1).decode())
+        away = not answer or (status is not None and int(status.group(1)) in _OF_A_GATEWAY)
+        return Live(None, None, f"{where} answers {said}: no configuration of this plan runs there", away=away)
+    lease, clock = _LEASE.search(head), _CLOCK.search(head)
+    return Live(
+        int(weight),
+        revision.group(1).decode(),
+        lease=lease.group(1).decode() if lease else None,  # type: ignore[arg-type] # the expression admits these only
+        clock=float(clock.group(1)) if clock else None,
+    )
