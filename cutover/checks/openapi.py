@@ -121,7 +121,8 @@ class Openapi(Check):
         ]
 
     async def run(self, ctx: CheckContext) -> Result:
-        from cutover.openapi.changes import compare, paired  # noqa: PLC0415 - start-up time
+        from cutover.openapi.changes import COMPARE_TIMEOUT_S, compare, paired  # noqa: PLC0415 - start-up time
+        from cutover.openapi.patience import in_thread  # noqa: PLC0415 - start-up time
 
         sides = await asyncio.gather(
             self._document(ctx, "old", self.old), self._document(ctx, "new", self.new), return_exceptions=True
@@ -135,7 +136,9 @@ class Openapi(Check):
         ctx.progress(f"comparing {len(old.operations)} operations")
         pairing = paired(old, new, self.rewrite_path)
         try:
-            changes = await asyncio.to_thread(compare, old, new, self.rewrite_path)
+            changes = await in_thread(
+                lambda patience: compare(old, new, self.rewrite_path, patience), COMPARE_TIMEOUT_S, new.name
+            )
         except DocumentError as error:
             return _unknown(str(error))
         return self._judged(old, new, pairing, changes)

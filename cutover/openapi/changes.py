@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from cutover.openapi.bodies import body_changes, reply_changes
 from cutover.openapi.differences import Schemas
 from cutover.openapi.document import Document
-from cutover.openapi.errors import printable
+from cutover.openapi.errors import DocumentError, printable
 from cutover.openapi.levels import LEVELS, Level
 from cutover.openapi.operations import Operation
 from cutover.openapi.parameters import Told, parameter_changes
+from cutover.openapi.patience import Patience
 from cutover.openapi.security import security_changes, ways_in
 from cutover.openapi.templates import nameless
+
+MAX_CHANGES = 100_000
+COMPARE_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,21 @@ def paired(old: Document, new: Document, rewrite_path: Mapping[str, str] | None 
     return Pairing(tuple(common), tuple(removed), tuple(added))
 
 
-def compare(old: Document, new: Document, rewrite_path: Mapping[str, str] | None = None) -> list[Change]:
-    """Everything that changed, worst first. Raises ``DocumentError`` where both are too large to be compared."""
+def compare(
+    old: Document,
+    new: Document,
+    rewrite_path: Mapping[str, str] | None = None,
+    patience: Patience | None = None,
+) -> list[Change]:
+    """Everything that changed, worst first. Raises ``DocumentError`` where there is too much to compare or to tell."""
     pairing = paired(old, new, rewrite_path)
-    schemas = Schemas(old, new)
+    schemas = Schemas(old, new, patience or Patience(COMPARE_TIMEOUT_S, new.name))
     changes = [*_unfollowed(old, "old"), *_unfollowed(new, "new")]
     changes += [_removed(operation, new, rewrite_path or {}) for operation in pairing.removed]
     for ours, theirs in pairing.common:
         changes += _operation_changes(ours, theirs, old, new, schemas)
+        if len(changes) > MAX_CHANGES:
+            raise DocumentError(new.name, f"more than {MAX_CHANGES:,} changes: is it another service's document?")
     changes += [_change(operation.name, ("operation-added", "", "is new")) for operation in pairing.added]
     return sorted(dict.fromkeys(changes), key=lambda change: change.level.rank)
 

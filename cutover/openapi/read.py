@@ -12,8 +12,9 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from cutover.openapi.document import Document
 from cutover.openapi.errors import DocumentError
+from cutover.openapi.patience import Patience, in_thread
 from cutover.openapi.place import Place, place_of, shown
-from cutover.openapi.text import load
+from cutover.openapi.text import PARSE_TIMEOUT_S, load
 from cutover.unreached import why_unreached
 
 if TYPE_CHECKING:
@@ -40,17 +41,18 @@ async def read_document(where: str, *, base: str, headers: Mapping[str, str]) ->
     """
     place = place_of(where)
     if place is Place.FILE:
-        return await asyncio.to_thread(_from_file, where)
+        return await in_thread(lambda patience: _from_file(where, patience), PARSE_TIMEOUT_S, where)
     url = where if place is Place.URL else base.rstrip("/") + where
     try:
         async with asyncio.timeout(TIMEOUT_S):
             content, url = await _fetch(url, base, headers)
     except TimeoutError:
         raise DocumentError(shown(url), f"no whole answer within {TIMEOUT_S:g}s") from None
-    return await asyncio.to_thread(_parse, content, shown(url), urlsplit(url).path or "/")
+    name, path = shown(url), urlsplit(url).path or "/"
+    return await in_thread(lambda patience: _parse(content, name, path, patience), PARSE_TIMEOUT_S, name)
 
 
-def _from_file(where: str) -> Document:
+def _from_file(where: str, patience: Patience) -> Document:
     try:
         with Path(where).open("rb") as file:
             content = file.read(MAX_DOCUMENT_BYTES + 1)
@@ -58,11 +60,11 @@ def _from_file(where: str) -> Document:
         raise DocumentError(where, f"can't be read: {error.strerror}") from None
     if len(content) > MAX_DOCUMENT_BYTES:
         raise _too_large(where)
-    return _parse(content, where, "/")
+    return _parse(content, where, "/", patience)
 
 
-def _parse(content: bytes, name: str, path: str) -> Document:
-    return Document.parse(load(content, name), name, path=path)
+def _parse(content: bytes, name: str, path: str, patience: Patience) -> Document:
+    return Document.parse(load(content, name, patience), name, path=path)
 
 
 def _too_large(name: str) -> DocumentError:

@@ -19,6 +19,8 @@ from cutover.openapi.refs import References
 
 TYPES = ("string", "integer", "number", "boolean", "object", "array")
 MAX_PARTS = 200
+# How many unions within unions are looked through.
+MAX_UNIONS = 20
 
 _IMPLIED = {
     "object": ("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
@@ -87,6 +89,11 @@ class Shapes:
             known = self._known[id(schema)] = (schema, self._made(schema))
         return known[1]
 
+    def name_of(self, schema: Any) -> str:
+        """What the document calls a schema that is referred to; empty for one that stands where it is used."""
+        ref = schema.get("$ref") if isinstance(schema, dict) else None
+        return ref.rpartition("/")[2] if isinstance(ref, str) else ""
+
     def _bare(self, schema: Any) -> Any:
         """What a plain reference names."""
         seen: set[str] = set()
@@ -143,7 +150,7 @@ class Shapes:
             return shape
         branches = shape.unions[0]
         # A union that leads back to itself, or through very many others, stays one.
-        if len(self._making) > MAX_PARTS or any(id(self._bare(branch)) in self._making for branch in branches):
+        if len(self._making) > MAX_UNIONS or any(id(self._bare(branch)) in self._making for branch in branches):
             return shape
         inner = [self.of(branch) for branch in branches]
         listed = [branch.values for branch in inner if branch.values is not None]

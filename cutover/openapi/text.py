@@ -9,13 +9,16 @@ from typing import Any
 import yaml
 
 from cutover.openapi.errors import DocumentError
+from cutover.openapi.patience import Patience
 from cutover.openapi.refs import MAX_DEPTH, MAX_NODES
 from cutover.plan.yaml12 import NotCoreError, resolve_scalar
+
+PARSE_TIMEOUT_S = 15.0
 
 _MERGE = "<<"
 
 
-def load(content: bytes, name: str) -> Any:
+def load(content: bytes, name: str, patience: Patience | None = None) -> Any:
     """Plain data, keys as texts. Raises ``DocumentError``."""
     try:
         text = content.decode("utf-8-sig")
@@ -33,12 +36,12 @@ def load(content: bytes, name: str) -> Any:
     except ValueError as error:
         if begin in {"{", "["} and not isinstance(error, json.JSONDecodeError):
             raise DocumentError(name, f"can't be read: {error}") from None
-        return _load_yaml(text, name, error if begin == "{" else None)
+        return _load_yaml(text, name, patience, error if begin == "{" else None)
 
 
-def _load_yaml(text: str, name: str, json_error: ValueError | None) -> Any:
+def _load_yaml(text: str, name: str, patience: Patience | None, json_error: ValueError | None) -> Any:
     try:
-        return _Builder(text, name).document()
+        return _Builder(text, name, patience or Patience(PARSE_TIMEOUT_S, name)).document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -56,8 +59,9 @@ def _too_deep(name: str) -> DocumentError:
 class _Builder:
     """Builds data from YAML's events; what an alias repeats is counted again each time."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, patience: Patience) -> None:
         self._name = name
+        self._patience = patience
         self._events: Iterator[Any] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         self._anchors: dict[str, tuple[Any, int, int]] = {}
         self._count = 0
@@ -123,6 +127,7 @@ class _Builder:
         return value, height
 
     def _spend(self, nodes: int) -> None:
+        self._patience.spend()
         self._count += nodes
         if self._count > MAX_NODES:
             raise DocumentError(self._name, f"holds more than {MAX_NODES:,} values, what aliases repeat included")
