@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from cutover.traffic.lines import EXAMPLE_CHARS, Line, parse
+from cutover.traffic.groups import Group, Key
+from cutover.traffic.lines import EXAMPLE_CHARS, parse
 from cutover.traffic.seen import Seen, Tally
+from cutover.traffic.times import Times
 from cutover.traffic.tries import SERVER_ERROR, UNKNOWN, Backends, Reading, Said, read, split
 
 MAX_ROUTES = 200
@@ -16,8 +17,6 @@ MAX_ROUTES = 200
 
 MAX_ELSEWHERE = 20
 _TIME = re.compile(r"\d{1,9}\.\d{3}")
-# Places in a line.
-_STATUS, _ROUTE, _SAID, _PROBE, _PICKED, _REVISION, _ALL_SAID, _TIMES, _BUCKET, _URI = 2, 5, 6, 6, 7, 8, 9, 9, 10, 11
 
 
 @dataclass
@@ -27,18 +26,6 @@ class Batch:
     seen: Seen
     begin: float
     end: float
-
-
-@dataclass
-class _Group:
-    """Lines of one route that differ in their times and clients alone; counts by what they say there."""
-
-    times: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    buckets: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-    @property
-    def lines(self) -> int:
-        return sum(self.times.values())
 
 
 class Counting:
@@ -54,46 +41,29 @@ class Counting:
 
     def count(self, data: bytes) -> Batch:
         """Whole lines. Takes no note of what was counted before."""
-        lines = parse(data, with_uri=bool(self._routes))
-        seen = Seen(lines=lines.same.total() + lines.unreadable, unreadable=lines.unreadable, example=lines.example)
-        for (said, route), group in self._groups(lines.same, seen).items():
-            self._add(seen, said, route, group)
+        lines = parse(data, self._routes)
+        seen = Seen(lines=lines.count, unreadable=lines.unreadable, example=lines.example)
+        for key, group in lines.groups.items():
+            self._add(seen, key, group)
         return Batch(seen, lines.begin, lines.end)
 
-    def _groups(self, lines: Mapping[Line, int], seen: Seen) -> dict[tuple[Line, str], _Group]:
-        groups: defaultdict[tuple[Line, str], _Group] = defaultdict(_Group)
-        for line, count in lines.items():
-            if type(line[_TIMES]) is not str or type(line[-1]) is not str:
-                _unreadable(seen, line, count)
-                continue
-            group = groups[line[:_ALL_SAID], self._route(line)]
-            group.times[line[_TIMES]] += count
-            if line[_BUCKET]:
-                group.buckets[line[_BUCKET]] += count
-        return groups
-
-    def _route(self, line: Line) -> str:
-        for route in self._routes:
-            if line[_URI].startswith(route):
-                return route
-        return ""
-
-    def _add(self, seen: Seen, said: Line, route: str, group: _Group) -> None:
-        count = group.lines
-        if said[_PROBE]:
+    def _add(self, seen: Seen, key: Key, group: Group) -> None:
+        count = group.times.total()
+        if key.probe:
             seen.probes += count
-        elif said[_PICKED]:
+        elif key.override:
             seen.picked += count
-        elif self._revision and said[_REVISION] and said[_REVISION] != self._revision:
+        elif self._revision and key.revision and key.revision != self._revision:
             seen.earlier += count
         else:
+            said = Said(key.addresses, key.statuses, key.status, key.side, key.fallback, key.route)
             try:
-                _require_types(said)
-                reading = read(Said(*said[:_SAID]), self._backends)
-            except (ValueError, TypeError):
-                _unreadable(seen, said, count)
+                reading = read(said, self._backends)
+            except ValueError:
+                seen.unreadable += count
+                seen.example = seen.example or str(said)[:EXAMPLE_CHARS]
             else:
-                _count(seen, route or self._label(said[_ROUTE]), reading, group)
+                _count(seen, key.prefix or self._label(key.route), reading, group)
 
     def _label(self, route: str) -> str:
         if route not in self._labels:
@@ -103,32 +73,17 @@ class Counting:
         return route
 
 
-def _require_types(said: Line) -> None:
-    """Raise ``TypeError`` for a line of the right names with something else under them."""
-    texts = (*said[:_STATUS], *said[_STATUS + 1 : _SAID])
-    if not isinstance(said[_STATUS], int) or not all(isinstance(text, str) for text in texts):
-        raise TypeError("not a line of the access log")
-
-
-def _unreadable(seen: Seen, line: Line, count: int) -> None:
-    seen.unreadable += count
-    seen.example = seen.example or str(line)[:EXAMPLE_CHARS]
-
-
-def _count(seen: Seen, route: str, reading: Reading, group: _Group) -> None:
+def _count(seen: Seen, route: str, reading: Reading, group: Group) -> None:
     if not reading.tries:
         return
-    count = group.lines
+    count = group.times.total()
     for one in reading.tries:
         tally = seen.tally(route, one.backend)
         tally.tries += count
         tally.failed += count if one.failed else 0
         if one.backend == UNKNOWN and len(seen.elsewhere) < MAX_ELSEWHERE:
             seen.elsewhere[one.address] += count
-    for text, times in group.times.items():
-        for one, took in zip(reading.tries, split(text), strict=False):
-            if one.timed and _TIME.fullmatch(took):
-                seen.tally(route, one.backend).times.add(float(took), times)
+    _count_times([seen.tally(route, one.backend).times if one.timed else None for one in reading.tries], group.times)
     for backend in {one.backend for one in reading.tries}:
         seen.tally(route, backend).requests += count
     first: Tally = seen.tally(route, reading.tries[0].backend)
@@ -139,3 +94,18 @@ def _count(seen: Seen, route: str, reading: Reading, group: _Group) -> None:
         first.drawn += count
         for bucket, requests in group.buckets.items():
             seen.buckets[bucket] += requests
+
+
+def _count_times(tries: Sequence[Times | None], told: Mapping[str, int]) -> None:
+    """``told``: times as they stand in lines, one for each try, and in how many lines."""
+    single = {float(text): count for text, count in told.items() if _TIME.fullmatch(text)}
+    if tries[0] is not None:
+        tries[0].add_all(single)
+    if len(single) == len(told):
+        return
+    for text, count in told.items():
+        if _TIME.fullmatch(text):
+            continue
+        for times, took in zip(tries, split(text), strict=False):
+            if times is not None and _TIME.fullmatch(took):
+                times.add(float(took), count)

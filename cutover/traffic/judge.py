@@ -25,6 +25,9 @@ LEAST_EXCESS = 0.001
 """Of all tries: errors count as more only if they are this much more, as measured. Where old has none at all, each
 error of new is infinitely many times more, and a few in a million would be certain and yet no reason to go back."""
 
+LEAST_FAILURES = 5
+"""One hiccup fails several requests at once: chance alone does not make so many, but neither does a fault."""
+
 # Times are rounded to the log's resolution twice, old's and new's: one step apart may be next to nothing.
 _LEAST_SLOWDOWN_S = 1.5 * RESOLUTION_S
 
@@ -102,8 +105,9 @@ def _errors(new: Tally, old: Tally, terms: Terms, doubt: float) -> Finding:
         one_look = looks.tail(looks.deviations(new.tries, old.tries, doubt))
         mine, theirs = (proportion(side.failed, side.tries, one_look) for side in (new, old))
         worse = difference(mine, theirs)
-        surely = difference(mine, theirs.times(terms.factor)).low > 0 and worse.middle >= LEAST_EXCESS
-        verdict = _verdict(new, terms, surely=surely)
+        matters = new.failed >= LEAST_FAILURES and worse.middle >= LEAST_EXCESS
+        surely = difference(mine, theirs.times(terms.factor)).low > 0
+        verdict = _verdict(new, terms, surely=surely and matters)
     return Finding(ERRORS, verdict, worse, new.errors / 100, old.errors / 100, new.tries, old.tries)
 
 

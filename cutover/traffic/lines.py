@@ -1,87 +1,105 @@
-"""Lines of the proxy's access log, taken together where they say the same of a request."""
+"""Lines of the proxy's access log: each is read, or counted as one that nobody can read."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
-# What of a line is looked at; "uri" last, and only where it matters: it makes most lines differ from each other.
-FIELDS = (
+from cutover.traffic.fixed import read_fixed
+from cutover.traffic.groups import Groups, Key, no_groups
+
+TEXTS = (
+    "uri",
     "upstream_addr",
     "upstream_status",
-    "status",
+    "upstream_response_time",
+    "route",
     "side",
     "fallback",
-    "route",
-    "probe",
     "override",
-    "revision",
-    "upstream_response_time",
     "bucket",
-    "uri",
+    "revision",
+    "probe",
 )
-TEXTS = frozenset(FIELDS) - {"status"}
 # Logs of configurations that were rendered before these fields existed.
 LATER_FIELDS = {"revision": "", "bucket": ""}
 EXAMPLE_CHARS = 120
 
-Line = tuple[Any, ...]
-
 
 @dataclass
 class Lines:
-    """``same``: how many lines say the same in ``FIELDS`` (without ``uri`` unless asked for).
+    """``count`` of all of them, ``others``: those not as cutover's own format writes them.
 
     ``unreadable`` lines are no JSON, or JSON of something else; ``example`` is the beginning of one. ``begin`` and
     ``end`` are the proxy's time of the first and the last line, in seconds since 1970; 0.0 where those say none.
     """
 
-    same: Counter[Line] = field(default_factory=Counter)
+    groups: Groups = field(default_factory=no_groups)
+    count: int = 0
+    others: int = 0
     unreadable: int = 0
     example: str = ""
     begin: float = 0.0
     end: float = 0.0
 
 
-def parse(data: bytes, *, with_uri: bool) -> Lines:
-    """Whole lines, of any content: nothing in them is an error."""
-    from orjson import loads  # noqa: PLC0415 - start-up time
+def parse(data: bytes, prefixes: Sequence[str] = ()) -> Lines:
+    """Whole lines, of any content: nothing in them is an error.
 
-    wanted = FIELDS if with_uri else FIELDS[:-1]
-    raw = data.splitlines()
-    try:
-        lines = Lines(Counter(map(itemgetter(*wanted), map(loads, raw))))
-    except (ValueError, LookupError, TypeError):
-        lines = _one_by_one(raw, wanted)
-    times = [time for line in (raw[:1] + raw[-1:]) if (time := _time(line))]
+    ``prefixes`` of paths are told apart; of those that fit, the first counts.
+    """
+    data = data if data.endswith(b"\n") else data + b"\n"
+    lines = Lines()
+    fixed = read_fixed(data, prefixes, lines.groups)
+    others = b"".join(other + b"\n" for other in fixed.others).splitlines()
+    for other in others:
+        _read_any(lines, other, prefixes)
+    lines.count, lines.others = fixed.lines + len(others), len(others)
+    first, last = data[: data.index(b"\n")], data[data.rfind(b"\n", 0, -1) + 1 :]
+    times = [time for line in (first, last) if (time := time_of(line))]
     if times:
         lines.begin, lines.end = times[0], times[-1]
     return lines
 
 
-def _one_by_one(raw: Iterable[bytes], wanted: tuple[str, ...]) -> Lines:
-    """For data that holds lines nobody can read: those are counted, and all others too."""
-    lines = Lines()
-    for line in raw:
-        record = _record(line)
-        if record is None:
-            lines.unreadable += 1
-            lines.example = lines.example or line[:EXAMPLE_CHARS].decode(errors="replace")
-        else:
-            lines.same[tuple(record[name] for name in wanted)] += 1
-    return lines
+def time_of(line: bytes) -> float:
+    """The proxy's time of a line, in seconds since 1970; 0.0 where it says none."""
+    record = _record(line)
+    said = record.get("msec") if record is not None else None
+    return float(said) if isinstance(said, int | float) else 0.0
+
+
+def _read_any(lines: Lines, line: bytes, prefixes: Sequence[str]) -> None:
+    record = _record(line)
+    if record is None:
+        lines.unreadable += 1
+        lines.example = lines.example or line[:EXAMPLE_CHARS].decode(errors="replace")
+        return
+    group = lines.groups[_key(record, prefixes)]
+    group.times[record["upstream_response_time"]] += 1
+    if record["bucket"]:
+        group.buckets[record["bucket"]] += 1
+
+
+def _key(record: Mapping[str, Any], prefixes: Sequence[str]) -> Key:
+    return Key(
+        addresses=record["upstream_addr"],
+        statuses=record["upstream_status"],
+        status=record["status"],
+        side=record["side"],
+        fallback=record["fallback"],
+        route=record["route"],
+        override=record["override"],
+        revision=record["revision"],
+        probe=record["probe"],
+        prefix=next((prefix for prefix in prefixes if record["uri"].startswith(prefix)), ""),
+    )
 
 
 def _record(line: bytes) -> Mapping[str, Any] | None:
-    try:
-        # A path may hold bytes that are no UTF-8; what such requests met counts as well.
-        record = json.loads(line.decode(errors="replace"))
-    except (ValueError, RecursionError):
-        return None
+    record = _loaded(line)
     if not isinstance(record, dict):
         return None
     record = {**LATER_FIELDS, **record}
@@ -89,7 +107,15 @@ def _record(line: bytes) -> Mapping[str, Any] | None:
     return record if texts and isinstance(record.get("status"), int) else None
 
 
-def _time(line: bytes) -> float:
-    record = _record(line)
-    said = record.get("msec") if record is not None else None
-    return float(said) if isinstance(said, int | float) else 0.0
+def _loaded(line: bytes) -> object:
+    from orjson import loads  # noqa: PLC0415 - start-up time
+
+    try:
+        return loads(line)
+    except ValueError:
+        pass
+    try:
+        # A path may hold bytes that are no UTF-8; what such requests met counts as well.
+        return json.loads(line.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None

@@ -12,6 +12,8 @@ from math import floor, inf, sqrt
 from cutover.traffic.chance import at_least
 from cutover.traffic.intervals import Interval, difference
 
+_EVEN = 1e-9
+
 
 class Ranked:
     """Counts by bin, of one sample at least."""
@@ -72,7 +74,9 @@ def shift_between(new: Ranked, old: Ranked, deviations: float) -> Interval:
             known[shift] = mann_whitney(new, old, shift)
         return known[shift]
 
-    middle = _crossing(above, 0.0, lowest, highest)
+    # Between the two middle ones of an even number of differences, neither side is above.
+    first, last = _crossing(above, _EVEN, lowest, highest), _crossing(above, -_EVEN, lowest, highest)
+    middle = (first + last) / 2
     return Interval(
         _crossing(above, deviations, lowest, floor(middle) + 1) if above(lowest) > deviations else -inf,
         middle,

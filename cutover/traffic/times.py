@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import mul
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +35,17 @@ class Times:
         self.total += seconds * count
         self.max = max(self.max, seconds)
         self._made().add(seconds, count)
+
+    def add_all(self, counted: Mapping[float, int]) -> None:
+        """Seconds, and how often: as ``add`` of each, and quicker."""
+        if not counted:
+            return
+        self.count += sum(counted.values())
+        self.total += sum(map(mul, counted, counted.values()))
+        self.max = max(self.max, *counted)
+        add = self._made().add
+        for seconds, count in counted.items():
+            add(seconds, count)
 
     def merge(self, other: Times) -> None:
         if other._sketch is None:

@@ -1,0 +1,102 @@
+"""The fast way to read: lines that are, byte for byte, as cutover's own log format writes them (templates/nginx).
+
+One regular expression goes over all of them, and what many lines share is looked at once. A line that does not fit
+entirely is left to those who read any JSON: it means the same in both ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from cutover.traffic.groups import Groups, Key
+
+# Without a backslash nothing in it is escaped, and a quote ends it.
+_TEXT = rb'[^"\\\x00-\x1f]*+'
+_SECONDS = rb"(?:0|[1-9]\d*+)\.\d{3}"
+_BEFORE = (
+    rb'\{"time":"%(text)s","msec":%(seconds)s,"method":"%(text)s","uri":"(%(prefixes)s)%(text)s",'
+    rb'"status":([1-9]\d\d),"request_time":%(seconds)s,'
+)
+_TRIED = rb'"upstream_addr":"%(text)s","upstream_status":"%(text)s"'
+_TIMES = rb',"upstream_response_time":"(%(text)s)",'
+_CHOSEN = (
+    rb'"route":"%(text)s","side":"%(text)s","fallback":"%(text)s","override":"%(text)s","bucket":"\d*+",'
+    rb'"revision":"%(text)s","probe":"%(text)s"\}'
+)
+_STRICT = rb"(?m)^(?:" + _BEFORE + b"(" + _TRIED + b")" + _TIMES + b"(" + _CHOSEN + rb")|(.*))\n"
+# What is captured here is the same in many lines, and so it is cheaper to look at it afterwards.
+_QUICK = (
+    rb"(?m)^(?:"
+    + _BEFORE
+    + rb'("upstream_addr":"[^"]*+","upstream_status":"[^"]*+")'
+    + _TIMES
+    + rb"(.*)|(.*))"
+    + rb"\n"
+)
+_SHARED = re.compile((_TRIED + _CHOSEN).replace(b"%(text)s", b"(" + _TEXT + b")").replace(rb"\d*+", rb"(\d*+)"))
+
+_Raw = tuple[bytes, bytes, bytes, bytes]
+_STATUS = 1
+_MISFIT: _Raw = (b"", b"", b"", b"")
+
+
+class Fixed(NamedTuple):
+    """``others``: the lines that do not fit, in their order, without what ends them."""
+
+    lines: int
+    others: list[bytes]
+
+
+def read_fixed(data: bytes, prefixes: Sequence[str], groups: Groups) -> Fixed:
+    """Whole lines, each ended by a newline; those that fit go into ``groups``. ``prefixes``: the longest first."""
+    lines = _pattern(_QUICK, tuple(prefixes)).findall(data)
+    times = _parted(lines)
+    shared = _shared(times)
+    if not all(shared.values()):
+        lines = _pattern(_STRICT, tuple(prefixes)).findall(data)
+        times = _parted(lines)
+        shared = _shared(times)
+    misfits = times.pop(_MISFIT, ())
+    by_key: defaultdict[Key, list[bytes]] = defaultdict(list)
+    for raw, found in shared.items():
+        assert found is not None  # noqa: S101 - the strict pattern takes nothing else
+        key, bucket = _key(raw, found)
+        by_key[key] += times[raw]
+        if bucket:
+            groups[key].buckets[bucket] += len(times[raw])
+    for key, took in by_key.items():
+        groups[key].times.update({_decoded(text): count for text, count in Counter(took).items()})
+    return Fixed(len(lines) - len(misfits), [line[-1] for line in lines if not line[_STATUS]] if misfits else [])
+
+
+@lru_cache(maxsize=16)
+def _pattern(pattern: bytes, prefixes: tuple[str, ...]) -> re.Pattern[bytes]:
+    escaped = b"|".join(re.escape(prefix.encode(errors="surrogateescape")) for prefix in (*prefixes, ""))
+    return re.compile(pattern % {b"text": _TEXT, b"seconds": _SECONDS, b"prefixes": escaped})
+
+
+def _parted(lines: Iterable[tuple[bytes, ...]]) -> defaultdict[_Raw, list[bytes]]:
+    """Response times by what else counts of a line; those of lines that do not fit are empty, under ``_MISFIT``."""
+    times: defaultdict[_Raw, list[bytes]] = defaultdict(list)
+    for prefix, status, tried, took, chosen, _ in lines:
+        times[prefix, status, tried, chosen].append(took)
+    return times
+
+
+def _shared(raws: Iterable[_Raw]) -> dict[_Raw, re.Match[bytes] | None]:
+    return {raw: _SHARED.fullmatch(raw[2] + raw[3]) for raw in raws if raw != _MISFIT}
+
+
+def _key(raw: _Raw, found: re.Match[bytes]) -> tuple[Key, str]:
+    """And the bucket of clients."""
+    addresses, statuses, route, side, fallback, override, bucket, revision, probe = map(_decoded, found.groups())
+    prefix, status = _decoded(raw[0]), int(raw[_STATUS])
+    return Key(addresses, statuses, status, side, fallback, route, override, revision, probe, prefix), bucket
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode(errors="replace")
