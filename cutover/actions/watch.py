@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from cutover.actions.base import Action, ActionContext
 from cutover.actions.shift import DEFAULT_EVERY_S, gate_count
-from cutover.plan.step import Gate
+from cutover.plan.step import Gate, refuse_step_back
 from cutover.plan.units import Duration, format_duration
 
 
@@ -29,6 +29,11 @@ class Watch(Action):
         if every == 0:
             raise PydanticCustomError("watch", "every needs some time between two evaluations, as in 5s")
         return every
+
+    @field_validator("gates")
+    @classmethod
+    def _stays(cls, gates: list[Gate]) -> list[Gate]:
+        return refuse_step_back(gates)
 
     def summary(self) -> str:
         return f"{gate_count(self.gates)} for {format_duration(self.for_)}, every {format_duration(self.every)}"

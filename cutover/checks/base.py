@@ -60,7 +60,8 @@ class Result:
 
     ``summary`` is one line for people: what was seen, against what was expected. ``figures`` are the numbers behind
     it (seconds, percent, counts). ``details`` is JSON for the artifacts: samples, findings, the requests asked.
-    ``saved`` are variables for the steps that follow, kept in memory and written nowhere.
+    ``saved`` are variables for the steps that follow, kept in memory and written nowhere. ``silent``: it failed because
+    nobody took the connection, or it broke without an answer.
     """
 
     verdict: Verdict
@@ -68,6 +69,7 @@ class Result:
     figures: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     saved: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    silent: bool = False
 
     @property
     def passed(self) -> bool:

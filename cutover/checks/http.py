@@ -97,7 +97,7 @@ class Http(Check):
             async with asyncio.timeout(limit):
                 answer = await self._ask(target)
         except UnreachableError as error:
-            return Result(Verdict.FAIL, f"{what}: {error}", details={"request": what})
+            return Result(Verdict.FAIL, f"{what}: {error}", details={"request": what}, silent=error.silent)
         except TimeoutError as error:
             return Result(Verdict.FAIL, f"{what}: {reason(error, limit)}", details={"request": what})
         # First of all: whatever is told of this answer, it is without what is to be saved.
@@ -143,13 +143,13 @@ class Http(Check):
                 headers = tuple(response.headers.items())
                 return Answer(response.status, body, location, perf_counter() - started, headers)
         except aiohttp.ServerDisconnectedError:
-            raise UnreachableError("the connection was closed without an answer") from None
+            raise UnreachableError("the connection was closed without an answer", silent=True) from None
         except aiohttp.ClientPayloadError as error:
             raise UnreachableError(f"the answer broke off or can't be decoded: {error}") from None
         except aiohttp.ClientResponseError as error:
             raise UnreachableError(f"no HTTP answer: {error.message.splitlines()[0]}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UnreachableError(reason(error, TIMEOUT_S)) from None
+            raise UnreachableError(reason(error, TIMEOUT_S), silent=isinstance(error, OSError)) from None
 
     def _take(self, answer: Answer) -> tuple[Mapping[str, Any], list[str]]:
         """What is to be saved, concealed, and what of it could not be taken."""
@@ -196,7 +196,11 @@ class Http(Check):
 
 
 class UnreachableError(Exception):
-    """There was no answer; the message says why."""
+    """There was no answer; the message says why. ``silent``: there was not even the beginning of one."""
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class Tcp(Check):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 _, writer = await asyncio.open_connection(host, port)
         except OSError as error:
-            return Result(Verdict.FAIL, f"{what}: {reason(error, CONNECT_TIMEOUT_S)}", details={"address": what})
+            why = reason(error, CONNECT_TIMEOUT_S)
+            return Result(Verdict.FAIL, f"{what}: {why}", details={"address": what}, silent=True)
         seconds = perf_counter() - started
         writer.close()
         return Result(

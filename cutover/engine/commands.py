@@ -8,7 +8,8 @@ from collections.abc import Callable
 from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
-from cutover.engine.gates import evaluate_all
+from cutover.engine.gates import evaluate_once
+from cutover.engine.old import trouble_with_old
 from cutover.engine.opening import Options, work_on, work_on_wreck
 from cutover.engine.overview import status
 from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phases
@@ -72,13 +73,13 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
         ctx = StepContext(session, "shift", 0)
         base = session.state.weight
         try:
-            await evaluate_all(session, ("shift", 0), ctx, early_gates(gates), final=True)
+            await evaluate_once(ctx, early_gates(gates))
             await _judge_so_far(session, ctx, gates)
             await shift_to(session, weight)
             # Without a hold there is no traffic to judge yet: the next change by hand does.
             await ctx.hold(hold_s, gates if hold_s else early_gates(gates), every)
         except StepFailedError as failure:
-            await _failed_shift(session, failure, step)
+            await _failed_shift(session, failure, step, base)
         except asyncio.CancelledError:
             await go_back(session, base)
             raise
@@ -92,7 +93,7 @@ async def _judge_so_far(session: Session, ctx: StepContext, gates: list[Gate]) -
         return
     early = early_gates(gates)
     try:
-        await evaluate_all(session, ("shift", 0), ctx, [gate for gate in gates if gate not in early], final=True)
+        await evaluate_once(ctx, [gate for gate in gates if gate not in early])
     except StepFailedError as failure:
         if failure.verdict is not Verdict.UNKNOWN:
             raise
@@ -101,11 +102,16 @@ async def _judge_so_far(session: Session, ctx: StepContext, gates: list[Gate]) -
         ) from failure
 
 
-async def _failed_shift(session: Session, failure: StepFailedError, step: Step | None) -> None:
+async def _failed_shift(session: Session, failure: StepFailedError, step: Step | None, base: int) -> None:
     usual = "rollback" if session.state.moved else "stop"
     consequence = failure.on_fail or (step.on_fail if step is not None else None) or usual
     if consequence == "continue":
         return
+    if consequence == "step_back" and base < session.state.weight and await trouble_with_old(session) is None:
+        was = session.state.weight
+        await shift_to(session, base)
+        session.emit(e.SteppedBack("shift", 0, was, base, failure.message))
+        raise CheckFailedError(f"{failure.message}; traffic was brought back from weight {was} to {base}, verified")
     if consequence == "pause":
         session.emit(e.RunPaused("shift", 0, failure.message))
         raise WaitingError(f"paused: {failure.message}", "`cutover resume`, or `cutover rollback`") from failure

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cutover.checks.base import BackendName, Result, Target
 from cutover.engine import events as e
 from cutover.engine import gates as engine_gates
-from cutover.engine import observing
+from cutover.engine import holding, observing
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to
 from cutover.engine.variables import Values
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class StepContext:
-    """Implements ``CheckContext`` and ``ActionContext`` for one step of a session. ``values`` are what it may use."""
+    """Implements ``CheckContext`` and ``ActionContext`` for one step of a session. ``values`` are what it may use.
+
+    ``of`` names the step as it is written, where a later process may go on with it; else it is empty.
+    """
 
     session: Session
     phase: str
     index: int
+    of: str = ""
     values: Values = field(default_factory=Values)
 
     @cached_property
@@ -80,7 +84,7 @@ class StepContext:
         await shift_to(self.session, weight)
 
     async def hold(self, seconds: float, gates: Sequence[Gate], every: float) -> None:
-        await engine_gates.hold(self.session, (self.phase, self.index), self, seconds, gates, every)
+        await holding.hold(self, seconds, gates, every)
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -173,13 +173,45 @@ class GateEvaluated(Event):
     weight: int
     seconds: float
     figures: Mapping[str, float] = field(default_factory=dict)
+    number: int = 0
+    """Which gate of its step, from 1."""
+    held: float = 0.0
+    """How long the hold had been watched then."""
+    passed: int = 0
+    failed: int = 0
+    in_a_row: int = 0
+    """Of this gate in this hold, this evaluation included: how often it passed and failed, and failed in a row now."""
+    failures: int = 0
+    failures_in_a_row: int = 0
+    """How many end the hold; 0 where there is no such limit."""
+
+    @property
+    def count(self) -> str:
+        """``2nd of 3 failures, 1st of 2 in a row``; nothing where the first failure ends the hold."""
+        if self.verdict != "fail" or (self.failures == 1 and self.failures_in_a_row in {0, 1}):
+            return ""
+        of_all = f"{_nth(self.failed)} of {self.failures} failures" if self.failures else ""
+        named = "in a row" if self.failures else "failures in a row"
+        of_row = f"{_nth(self.in_a_row)} of {self.failures_in_a_row} {named}" if self.failures_in_a_row else ""
+        return ", ".join(filter(None, (of_all, of_row)))
+
+
+def _nth(number: int) -> str:
+    teen = 10 < number % 100 < 20  # noqa: PLR2004 - eleventh, twelfth, thirteenth
+    return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 @dataclass(frozen=True)
 class HoldStarted(Event):
+    """``of`` names the step as it is written, where a later process may go on with the hold; ``held`` is how long it
+    was watched before.
+    """
+
     weight: int
     seconds: float
     gates: int
+    of: str = ""
+    held: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -187,6 +219,18 @@ class HoldEnded(Event):
     weight: int
     passed: bool
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class SteppedBack(Event):
+    """From a weight at which a gate failed to the last one that held, verified. ``of`` as in ``HoldStarted``."""
+
+    phase: str
+    index: int
+    from_weight: int
+    weight: int
+    reason: str
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,6 +271,20 @@ class ShiftFailed(Event):
 @dataclass(frozen=True)
 class DriftFound(Event):
     message: str
+
+
+@dataclass(frozen=True)
+class ProxyLost(Event):
+    """It can't be asked in the middle of a hold: it may be starting anew."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class ProxyFound(Event):
+    """It answers again, unchanged."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -320,10 +378,13 @@ EVENTS: dict[str, type[Event]] = {
         GateEvaluated,
         HoldStarted,
         HoldEnded,
+        SteppedBack,
         ShiftIntended,
         ShiftVerified,
         ShiftFailed,
         DriftFound,
+        ProxyLost,
+        ProxyFound,
         ForcedPast,
         ApprovalRequested,
         Approved,

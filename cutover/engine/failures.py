@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cutover.errors import CheckFailedError
-from cutover.plan.step import OnFail
+from cutover.plan.step import GateOnFail
 from cutover.plan.thresholds import Verdict
 
 
@@ -16,7 +16,7 @@ class StepFailedError(CheckFailedError):
         self,
         summary: str,
         verdict: Verdict = Verdict.FAIL,
-        on_fail: OnFail | None = None,
+        on_fail: GateOnFail | None = None,
         figures: Mapping[str, float] | None = None,
         artifacts: str = "",
     ) -> None:

@@ -1,4 +1,4 @@
-"""Gates: evaluated at once, at an interval, and a last time when the hold ends."""
+"""Gates, one evaluation of them: within its time limit, told, and kept where it did not pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from cutover.checks.base import Check, CheckContext, Result
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
-from cutover.engine.session import Session
-from cutover.engine.shifting import check_drift
 from cutover.engine.variables import UnsavedError
 from cutover.plan.step import Gate, Step
 from cutover.plan.thresholds import Verdict
@@ -56,72 +54,57 @@ async def measure_with(check: Step, ctx: CheckContext) -> Result:
         return Result(Verdict.UNKNOWN, f"no answer within {format_duration(limit)}")
 
 
-async def evaluate_all(
-    session: Session, where: tuple[str, int], ctx: StepContext, gates: Sequence[Gate], *, final: bool
-) -> None:
-    """All gates side by side; raise at the first that fails, or is still unknown when it is the last time."""
-    tasks = [asyncio.create_task(_evaluate(session, where, ctx, gate)) for gate in gates]
+async def evaluate_once(ctx: StepContext, gates: Sequence[Gate]) -> None:
+    """All gates side by side, before a weight changes: raise at the first that does not pass."""
+    await all_of([asyncio.create_task(_must_pass(ctx, number, gate)) for number, gate in enumerate(gates, start=1)])
+
+
+async def _must_pass(ctx: StepContext, number: int, gate: Gate) -> None:
+    started = time.monotonic()
+    result = await measure(gate, ctx)
+    if not result.passed:
+        keep(ctx, number, gate, result)
+    ctx.session.emit(evaluated(ctx, number, gate, result, time.monotonic() - started))
+    if not result.passed and gate.consequence(result.verdict) != "continue":
+        raise failure_of(ctx, gate, result)
+
+
+async def all_of(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Side by side; the first that raises ends the others."""
     try:
         for done in asyncio.as_completed(tasks):
-            gate, result = await done
-            if gate.on_fail == "continue":
-                continue
-            if result.verdict is Verdict.FAIL or (final and result.verdict is Verdict.UNKNOWN):
-                raise StepFailedError(
-                    f"gate {gate.title!r} at weight {session.state.weight}: {result.verdict}: {result.summary}",
-                    result.verdict,
-                    gate.on_fail,
-                )
+            await done
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _evaluate(session: Session, where: tuple[str, int], ctx: StepContext, gate: Gate) -> tuple[Gate, Result]:
-    started = time.monotonic()
-    result = await measure(gate, ctx)
-    if not result.passed:
-        _keep(session, where, gate, result)
-    session.emit(
-        e.GateEvaluated(
-            phase=where[0],
-            index=where[1],
-            gate=gate.title,
-            verdict=result.verdict,
-            summary=result.summary,
-            weight=session.state.weight,
-            seconds=time.monotonic() - started,
-            figures=result.figures,
-        )
+def evaluated(ctx: StepContext, number: int, gate: Gate, result: Result, seconds: float) -> e.GateEvaluated:
+    return e.GateEvaluated(
+        phase=ctx.phase,
+        index=ctx.index,
+        gate=gate.title,
+        verdict=result.verdict,
+        summary=result.summary,
+        weight=ctx.weight,
+        seconds=seconds,
+        figures=result.figures,
+        number=number,
     )
-    return gate, result
 
 
-def _keep(session: Session, where: tuple[str, int], gate: Gate, result: Result) -> None:
+def failure_of(ctx: StepContext, gate: Gate, result: Result, count: str = "") -> StepFailedError:
+    counted = f" ({count})" if count else ""
+    return StepFailedError(
+        f"gate {gate.title!r} at weight {ctx.weight}: {result.verdict}: {result.summary}{counted}",
+        result.verdict,
+        gate.consequence(result.verdict),
+    )
+
+
+def keep(ctx: StepContext, number: int, gate: Gate, result: Result, stamp: str = "") -> None:
     """What a gate saw when it did not pass; the figures of those that passed are in the journal."""
-    name = f"gates/{where[0]}-{where[1] + 1}-{gate.type}-{session.journal_seq}.json"
+    session = ctx.session
+    name = f"gates/{ctx.phase}-{ctx.index + 1}-{number}-{gate.type}-{stamp or session.journal_seq}.json"
     session.artifacts_note(session.artifacts.write_json(name, result.to_json()))
-
-
-async def hold(
-    session: Session, where: tuple[str, int], ctx: StepContext, seconds: float, gates: Sequence[Gate], every: float
-) -> None:
-    """Stay at this weight for so long as the gates pass and nobody else changes the proxy."""
-    weight = session.state.weight
-    session.emit(e.HoldStarted(weight, seconds, len(gates)))
-    started = time.monotonic()
-    try:
-        while True:
-            tick = time.monotonic()
-            final = tick >= started + seconds
-            await check_drift(session)
-            await evaluate_all(session, where, ctx, gates, final=final)
-            if final:
-                break
-            next_tick = min(tick + every, started + seconds)
-            await asyncio.sleep(max(0.0, next_tick - time.monotonic()))
-    except StepFailedError as failure:
-        session.emit(e.HoldEnded(weight, passed=False, reason=failure.message))
-        raise
-    session.emit(e.HoldEnded(weight, passed=True))

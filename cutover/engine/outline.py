@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from cutover.checks.base import Check
@@ -17,7 +17,7 @@ from cutover.hosts.nginx_conf import log_folder
 from cutover.journal import open_journal
 from cutover.plan import LoadedPlan
 from cutover.plan.model import ROLLBACK_PHASE, Plan
-from cutover.plan.step import Step
+from cutover.plan.step import Gate, Step
 from cutover.proxy import NginxProxy, ProxySpec, open_proxy
 from cutover.proxy.base import Live
 from cutover.proxy.render import HAS_KEEPALIVE_MIN_TIMEOUT, Facts, render, render_include
@@ -56,7 +56,7 @@ async def outline(options: Options) -> Json:
         "plan_hash": loaded.hash,
         "run": _run(last, complete=complete) if last.run else None,
         "proxy": {"url": plan.proxy.url, "control": plan.proxy.control.kind, "by": plan.proxy.split.by},
-        "live": asdict(asked.live),
+        "live": {"weight": asked.live.weight, "revision": asked.live.revision, "reason": asked.live.reason},
         "phases": phases,
         "least_seconds": sum(phase["least_seconds"] for phase in ahead),
         "change": change,
@@ -162,13 +162,17 @@ def _step(phase: str, number: int, step: Step, weight: int, weights: list[int]) 
     }
 
 
-def _gate(gate: Step) -> Json:
+def _gate(gate: Gate) -> Json:
     return {
         "type": gate.type,
         "title": gate.title,
         "summary": gate.settings.summary(),
         **_asked(gate),
+        "every_s": gate.every,
+        "failures": gate.most_failures,
+        "in_a_row": gate.in_a_row,
         "on_fail": gate.on_fail,
+        "unknown": gate.unknown,
     }
 
 

@@ -17,6 +17,7 @@ from cutover.errors import EXIT_FAILED, CheckFailedError, CutoverError, ProxyErr
 from cutover.plan.model import Plan
 from cutover.plan.step import Step
 
+CUTOVER_PHASE = "cutover"
 CLEANUP_PHASE = "cleanup"
 FULL_WEIGHT = 100
 
@@ -46,7 +47,7 @@ async def run_phases(session: Session, names: list[str], *, again: bool = False)
                 session.emit(e.PhaseSkipped(name, "passed in this run for this very plan"))
                 continue
             await run_phase(session, name)
-        end_if_done(session)
+        await end_if_done(session)
     except CutoverError as error:
         if error.exit_code == EXIT_FAILED and session.unrecorded and session.state.moved:
             await roll_back_and_raise(session, error.message, error)
@@ -136,8 +137,8 @@ async def finish(work: object) -> None:
         raise cancelled
 
 
-def end_if_done(session: Session) -> None:
-    """A run ends with cleanup, or when all its phases have passed for this very plan."""
+async def end_if_done(session: Session) -> None:
+    """A run ends with cleanup, or when all its phases have passed for this very plan: traffic stays for good."""
     plan_phases = session.plan.forward_phases
     passed = [p for p in plan_phases if session.state.passed_under(p, session.plan_hash)]
     if session.state.open and (passed == plan_phases or CLEANUP_PHASE in passed):

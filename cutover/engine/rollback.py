@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
 
-from cutover.checks.base import PROBE_HEADER
-from cutover.checks.http import Http
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
+from cutover.engine.old import trouble_with_old
 from cutover.engine.session import Session
 from cutover.engine.shifting import keep_live_config
 from cutover.engine.steps import run_step
 from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
 from cutover.plan.model import ROLLBACK_PHASE
-from cutover.plan.request import SAFE_METHODS
-from cutover.plan.variables import names_in
 from cutover.proxy import by_hand, emergency
 from cutover.proxy.base import Changed
-
-OLD_TIMEOUT_S = 3.0
-SERVER_ERROR = 500
 
 
 async def roll_back(session: Session, reason: str, *, automatic: bool, force: bool = False) -> None:
@@ -46,50 +37,12 @@ async def roll_back(session: Session, reason: str, *, automatic: bool, force: bo
 
 
 async def _require_old(session: Session) -> None:
-    url, path = _old_health(session)
-    if not url:
-        return
-    problem = await asyncio.to_thread(_ask, url, path)
+    problem = await trouble_with_old(session)
     if problem is None:
         return
     message = f"old does not answer ({problem}): traffic stays at weight {session.state.weight}"
     session.emit(e.RollbackFailed(message))
     raise UnsafeError(message, "bring old back and run `cutover rollback`, or `cutover rollback --force` all the same")
-
-
-def _old_health(session: Session) -> tuple[str, str | None]:
-    """Where old is asked: the path of the plan's first ``http`` check that gets it from old, else its port alone."""
-    if session.loaded is None:
-        return session.proxy.spec.old_url, None
-    plan = session.loaded.plan
-    for steps in plan.phases.values():
-        for step in steps:
-            settings = step.settings
-            if (
-                isinstance(settings, Http)
-                and settings.backend == "old"
-                and settings.method in SAFE_METHODS
-                and not names_in(settings.path, session.loaded.run_variables)
-            ):
-                return plan.backends.old.url, settings.path
-    return plan.backends.old.url, None
-
-
-def _ask(url: str, path: str | None) -> str | None:
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=OLD_TIMEOUT_S)
-    try:
-        connection.connect()
-        if path is None:
-            return None
-        connection.request("GET", parts.path + path, headers={PROBE_HEADER: "rollback"})
-        status = connection.getresponse().status
-    except (OSError, HTTPException) as error:
-        return f"{url}: {error or type(error).__name__}"
-    finally:
-        connection.close()
-    return f"{url}{path} answers {status}" if status >= SERVER_ERROR else None
 
 
 async def _to_zero(session: Session) -> None:

@@ -192,7 +192,8 @@ class Session:
             self.artifacts_note(self.artifacts.write(f"logs/{PurePath(name).name}", text))
 
     def artifacts_note(self, problem: str | None) -> None:
-        if problem:
+        # Told once: a watch of a day may meet the same one at each evaluation.
+        if problem and problem not in self.problems:
             self.problems.append(problem)
 
     @property

@@ -99,7 +99,7 @@ def require_validated(session: Session) -> None:
 
 
 async def check_drift(session: Session) -> None:
-    """Raise when the proxy is not as cutover last left it."""
+    """Raise ``DriftError`` when the proxy is not as cutover last left it, ``ProxyError`` when it can't be asked."""
     message = await session.proxy.drift(session.expected)
     if message is None:
         return

@@ -12,7 +12,7 @@ from cutover.engine import events as e
 from cutover.errors import EXIT_LOCKED, EXIT_USAGE, EXIT_WAITING
 from cutover.journal.base import Recorded
 
-FOLD_VERSION = "3"
+FOLD_VERSION = "4"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,16 @@ class RunState:
     """Why a rollback was begun whose end was never seen."""
     rollback_failed: bool = False
     hold: Mapping[str, Any] | None = None
+    """The hold under way: ``weight``, ``seconds``, and when it ends (``until``)."""
+    unfinished: Mapping[str, Any] | None = None
+    """A hold without an end, which another process may go on with: ``of`` its step, its ``weight``, for how many
+    seconds it was watched (``held``), and what each of its ``gates`` counted, by number.
+    """
+    held_of: str = ""
+    held: tuple[int, ...] = ()
+    """The weights that held in the step ``held_of``."""
+    stepped_back: Mapping[str, Any] | None = None
+    """A ``SteppedBack`` whose step has no end yet."""
     waiting_for: str = ""
     asks_approval: bool = False
     asked: str = ""
@@ -84,6 +94,15 @@ class RunState:
     @property
     def moved(self) -> bool:
         return self.weight > 0 or self.pending is not None
+
+    def unfinished_at(self, of: str, weight: int) -> Mapping[str, Any] | None:
+        """What an earlier process left of this very hold."""
+        left = self.unfinished
+        return left if of and left is not None and (left["of"], left["weight"]) == (of, weight) else None
+
+    def held_in(self, of: str) -> tuple[int, ...]:
+        """The weights that held in a step, and that traffic has not gone below since."""
+        return self.held if of and self.held_of == of else ()
 
     def passed_under(self, phase: str, plan_hash: str) -> bool:
         return self.passed.get(phase) == plan_hash
@@ -136,7 +155,8 @@ def _(event: e.RunOpened, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.CommandStarted, state: RunState, recorded: Recorded) -> RunState:
     # Whether anything is being done shows when it is: a command that is refused leaves the state as it was.
-    return replace(state, command=event.command, pid=event.pid, plan_hash=event.plan_hash or state.plan_hash)
+    plan_hash = event.plan_hash or state.plan_hash
+    return replace(state, command=event.command, pid=event.pid, plan_hash=plan_hash, hold=None)
 
 
 @_apply.register
@@ -164,7 +184,7 @@ def _(event: e.PhaseStarted, state: RunState, recorded: Recorded) -> RunState:
     again = state.phase == event.phase and state.plan_hash == event.plan_hash
     kept = {k: v for k, v in state.done_steps.items() if again or v.startswith("once:") or _phase_of(k) != event.phase}
     return replace(
-        state,
+        state if again else _without_holds(state),
         status="running",
         phase=event.phase,
         step=None,
@@ -173,6 +193,22 @@ def _(event: e.PhaseStarted, state: RunState, recorded: Recorded) -> RunState:
         passed=passed,
         done_steps=kept,
         outcome=None,
+    )
+
+
+def _without_holds(state: RunState) -> RunState:
+    return replace(state, hold=None, unfinished=None, held_of="", held=(), stepped_back=None)
+
+
+def _at(state: RunState, weight: int) -> RunState:
+    """What becomes of holds as traffic goes to a weight: those at higher ones have to be held anew."""
+    left, back = state.unfinished, state.stepped_back
+    return replace(
+        state,
+        weight=weight,
+        held=tuple(held for held in state.held if held <= weight),
+        unfinished=left if left is not None and left["weight"] == weight else None,
+        stepped_back=back if back is not None and back["weight"] == weight else None,
     )
 
 
@@ -196,7 +232,7 @@ def _(event: e.PhasePassed, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.PhaseFailed, state: RunState, recorded: Recorded) -> RunState:
     kept = {k: v for k, v in state.done_steps.items() if v.startswith("once:") or _phase_of(k) != event.phase}
-    return replace(state, status="failed", last_error=event.reason, done_steps=kept, hold=None)
+    return replace(_without_holds(state), status="failed", last_error=event.reason, done_steps=kept)
 
 
 @_apply.register
@@ -217,28 +253,61 @@ def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
 def _(event: e.StepPassed, state: RunState, recorded: Recorded) -> RunState:
     once = {f"{event.phase}/{event.key}": f"once:{event.key}"} if event.once else {}
     return replace(
-        state,
+        _without_holds(state),
         done_steps={**state.done_steps, step_id(event.phase, event.index): event.key, **once},
         once_started="",
         step_base=None,
-        hold=None,
     )
 
 
 @_apply.register
 def _(event: e.StepFailed, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, last_error=event.summary, once_started="", hold=None, step_base=None)
+    return replace(
+        state,
+        last_error=event.summary,
+        once_started="",
+        hold=None,
+        unfinished=None,
+        stepped_back=None,
+        step_base=None,
+    )
 
 
 @_apply.register
 def _(event: e.HoldStarted, state: RunState, recorded: Recorded) -> RunState:
-    hold = {"weight": event.weight, "until": recorded.at + event.seconds, "seconds": event.seconds}
-    return replace(state, status="holding", hold=hold)
+    hold = {
+        "weight": event.weight,
+        "until": recorded.at + event.seconds - event.held,
+        "seconds": event.seconds,
+    }
+    left = state.unfinished_at(event.of, event.weight)
+    begun = {"of": event.of, "weight": event.weight, "held": event.held, "gates": {}}
+    return replace(state, status="holding", hold=hold, unfinished=begun if left is None else left)
+
+
+@_apply.register
+def _(event: e.GateEvaluated, state: RunState, recorded: Recorded) -> RunState:
+    left = state.unfinished
+    if state.hold is None or left is None:
+        return state
+    counts = {"passed": event.passed, "failed": event.failed, "in_a_row": event.in_a_row}
+    gates = {**left["gates"], str(event.number): counts}
+    return replace(state, unfinished={**left, "held": max(left["held"], event.held), "gates": gates})
 
 
 @_apply.register
 def _(event: e.HoldEnded, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, status="running", hold=None)
+    of = state.unfinished["of"] if state.unfinished is not None else ""
+    held = (*(w for w in state.held_in(of) if w != event.weight), event.weight) if event.passed else state.held_in(of)
+    return replace(state, status="running", hold=None, unfinished=None, held_of=of, held=held)
+
+
+@_apply.register
+def _(event: e.SteppedBack, state: RunState, recorded: Recorded) -> RunState:
+    if not event.of:
+        return state
+    held = tuple(weight for weight in state.held if weight < event.weight)
+    return replace(state, held=held, unfinished=None, stepped_back=dict(recorded.data))
 
 
 @_apply.register
@@ -307,7 +376,7 @@ def _(event: e.RunInterrupted, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.RollbackStarted, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, status="running", rolling_back=event.reason, rollback_failed=False, hold=None)
+    return replace(_without_holds(state), status="running", rolling_back=event.reason, rollback_failed=False)
 
 
 @_apply.register

@@ -15,10 +15,11 @@ from cutover.checks.base import Check, Result
 from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
-from cutover.engine.gates import evaluate_all, measure
+from cutover.engine.gates import evaluate_once, measure
 from cutover.engine.session import Session
 from cutover.engine.shifting import recover, shift_to
 from cutover.engine.state import step_id
+from cutover.engine.stepping import has_stepped_back, stay_back, step_back
 from cutover.errors import EXIT_FAILED, CutoverError, LockedError, UnsafeError, WaitingError
 from cutover.plan.step import Gate, Step
 from cutover.plan.units import format_duration
@@ -40,9 +41,9 @@ def _once_key(session: Session, phase: str, index: int, step: Step) -> str:
 
 async def run_step(session: Session, phase: str, index: int, step: Step) -> None:
     """Run one step to its end. Raises ``StepFailedError``, ``WaitingError`` or what else stops a run."""
-    ctx = StepContext(session, phase, index)
     once = isinstance(step.settings, Action) and step.settings.once
     key = _once_key(session, phase, index, step) if once else step_key(step)
+    ctx = StepContext(session, phase, index, f"{step_id(phase, index)}/{key}")
     if reason := _already_done(session, phase, index, key):
         session.emit(e.StepSkipped(phase, index, step.title, reason))
         return
@@ -100,9 +101,16 @@ async def _perform(session: Session, ctx: StepContext, step: Step) -> tuple[str,
         return result.summary, result
     assert isinstance(step.settings, Action)  # noqa: S101 - there are checks and actions
     gates = getattr(step.settings, "gates", ())
-    if step.type == "shift" and gates:
-        await evaluate_all(session, (ctx.phase, ctx.index), ctx, early_gates(gates), final=True)
-    return await _act(ctx, step), None
+    if step.type == "shift" and has_stepped_back(ctx):
+        raise await stay_back(ctx, step)
+    try:
+        if step.type == "shift" and gates:
+            await evaluate_once(ctx, early_gates(gates))
+        return await _act(ctx, step), None
+    except StepFailedError as failure:
+        if failure.on_fail != "step_back":
+            raise
+        raise await step_back(ctx, step, failure) from failure
 
 
 def early_gates(gates: Sequence[Gate]) -> list[Gate]:

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from cutover.plan.base import PlanModel
 from cutover.plan.model import Plan
-from cutover.plan.step import COMMON_KEYS, STAND_IN, CommonKeys, StepSettings, StepTypes
+from cutover.plan.step import STAND_IN, CommonKeys, GateKeys, StepSettings, StepTypes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -28,12 +28,13 @@ def plan_schema(step_types: StepTypes) -> dict[str, Any]:
 
     Where a variable may give the value, a text with ``${`` is accepted as well.
     """
-    models: list[type[PlanModel]] = [Plan, CommonKeys, *step_types.values()]
+    models: list[type[PlanModel]] = [Plan, CommonKeys, GateKeys, *step_types.values()]
     references, generated = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)], ref_template="#/$defs/{model}"
     )
     defs = generated.get("$defs", {})
     common = _definition(references[CommonKeys, "validation"], defs)["properties"]
+    of_gates = _definition(references[GateKeys, "validation"], defs)["properties"]
     steps = {name: references[settings, "validation"] for name, settings in step_types.items()}
     gates = {name: ref for name, ref in steps.items() if step_types[name].kind == "check"}
     plan = _definition(references[Plan, "validation"], defs)
@@ -43,7 +44,7 @@ def plan_schema(step_types: StepTypes) -> dict[str, Any]:
     phases["additionalProperties"] = {"anyOf": [phases["additionalProperties"], {"type": "null"}]}
     defs |= {
         "Step": {"oneOf": [_step(name, ref, step_types[name], common) for name, ref in steps.items()]},
-        "Gate": {"oneOf": [_step(name, ref, step_types[name], common) for name, ref in gates.items()]},
+        "Gate": {"oneOf": [_step(name, ref, step_types[name], of_gates) for name, ref in gates.items()]},
     }
     opened = {name: _with_variables(schema) for name, schema in defs.items()} | {"Variable": _VARIABLE}
     root = _with_variables(plan)
@@ -58,13 +59,13 @@ def _definition(reference: dict[str, Any], defs: dict[str, Any]) -> dict[str, An
     return definition
 
 
-def _step(name: str, reference: dict[str, Any], settings: type[StepSettings], common: dict[str, Any]) -> dict[str, Any]:
+def _step(name: str, reference: dict[str, Any], settings: type[StepSettings], keys: dict[str, Any]) -> dict[str, Any]:
     value: dict[str, Any] = reference
     if settings.from_scalar.__func__ is not StepSettings.from_scalar.__func__:  # type: ignore[attr-defined]
         value = {"anyOf": [reference, {"type": ["string", "array", "number", "null"]}]}
     return {
         "type": "object",
-        "properties": {name: value, **{key: common[key] for key in COMMON_KEYS}},
+        "properties": {name: value, **keys},
         "required": [name],
         "additionalProperties": False,
     }

@@ -9,15 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from cutover.plan.base import PlanModel, error_lines, unknown_key
+from cutover.plan.thresholds import Verdict
 from cutover.plan.units import Duration
 
 # In a JSON Schema, what ``cutover.plan.schema`` replaces by a reference to the schema of all step types.
 STAND_IN = "x-stand-in"
 OnFail = Literal["rollback", "pause", "continue"]
+GateOnFail = Literal["rollback", "pause", "continue", "step_back"]
+OnUnknown = Literal["rollback", "pause"]
 
 
 class StepSettings(PlanModel):
@@ -65,19 +75,37 @@ class CommonKeys(PlanModel):
     on_fail: OnFail | None = None
 
 
+class GateKeys(CommonKeys):
+    """What may stand beside the check in a gate: also how often it is asked, and what it takes to end a hold."""
+
+    on_fail: GateOnFail | None = None  # type: ignore[assignment]
+    every: Duration | None = None
+    failures: int | None = Field(default=None, ge=1)
+    in_a_row: int | None = Field(default=None, ge=1)
+    unknown: OnUnknown | None = None
+
+    @field_validator("every")
+    @classmethod
+    def _some_time(cls, every: float | None) -> float | None:
+        if every == 0:
+            raise PydanticCustomError("gate", "every needs some time between two evaluations, as in 5s")
+        return every
+
+
 COMMON_KEYS = tuple(CommonKeys.model_fields)
+GATE_KEYS = tuple(name for name in GateKeys.model_fields if name not in COMMON_KEYS)
 
 
 @dataclass(frozen=True)
 class Step:
-    """``type`` is the registry key, ``settings`` its model. ``timeout`` is in seconds."""
+    """``type`` is the registry key, ``settings`` its model. ``timeout`` is in seconds. Only gates step back."""
 
     type: str
     settings: StepSettings
     name: str = ""
     timeout: float | None = None
     retry: Retry | None = None
-    on_fail: OnFail | None = None
+    on_fail: GateOnFail | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -97,7 +125,26 @@ class Step:
 
 @dataclass(frozen=True)
 class Gate(Step):
-    """A step that must be a check: it is asked again and again, so it may change nothing."""
+    """A step that must be a check: it is asked again and again, so it may change nothing.
+
+    ``every`` is in seconds; None is the interval of its step. ``unknown`` None is what ``on_fail`` says.
+    """
+
+    every: float | None = None
+    failures: int | None = None
+    in_a_row: int | None = None
+    unknown: OnUnknown | None = None
+
+    @property
+    def most_failures(self) -> int | None:
+        """How many failed measurements end a hold; None where only those in a row do."""
+        return 1 if self.failures is None and self.in_a_row is None else self.failures
+
+    def consequence(self, verdict: Verdict) -> GateOnFail | None:
+        """What the gate itself wishes to follow; None leaves it to its step."""
+        if verdict is Verdict.UNKNOWN and self.unknown is not None:
+            return self.unknown
+        return self.on_fail
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -110,6 +157,22 @@ class Gate(Step):
         return {STAND_IN: "Gate"}
 
 
+def refuse_step_back(gates: list[Gate]) -> list[Gate]:
+    """For gates outside a shift: there is no weight that held before."""
+    errors = [
+        InitErrorDetails(
+            type=PydanticCustomError("gate", "step_back is for gates of a shift: a watch has no weight to go back to"),
+            loc=(number, "on_fail"),
+            input=gate.on_fail,
+        )
+        for number, gate in enumerate(gates)
+        if gate.on_fail == "step_back"
+    ]
+    if errors:
+        raise ValidationError.from_exception_data("Gates", errors)
+    return gates
+
+
 def step_types(info: ValidationInfo) -> StepTypes:
     if not info.context or "step_types" not in info.context:
         raise RuntimeError("plans are validated with the step types in the context")
@@ -118,16 +181,21 @@ def step_types(info: ValidationInfo) -> StepTypes:
 
 
 def _validate(value: Any, info: ValidationInfo) -> Step:
-    return _build(Step, value, info, dict(step_types(info)), "step type")
+    return _build(Step, CommonKeys, value, info, dict(step_types(info)), "step type")
 
 
 def _validate_gate(value: Any, info: ValidationInfo) -> Gate:
     checks = {name: t for name, t in step_types(info).items() if t.kind == "check"}
-    return _build(Gate, value, info, checks, "gate")
+    return _build(Gate, GateKeys, value, info, checks, "gate")
 
 
 def _build(
-    cls: type[StepT], value: Any, info: ValidationInfo, types: dict[str, type[StepSettings]], what: str
+    cls: type[StepT],
+    keys: type[CommonKeys],
+    value: Any,
+    info: ValidationInfo,
+    types: dict[str, type[StepSettings]],
+    what: str,
 ) -> StepT:
     if isinstance(value, cls):
         return value
@@ -138,11 +206,11 @@ def _build(
             {"message": f"a {what.removesuffix(' type')} is a mapping with one of: {', '.join(types)}"},
         )
     chosen = [key for key in value if key in types]
-    errors = _wrong_keys(value, chosen, types, what, set(step_types(info)))
+    errors = _wrong_keys(value, chosen, types, what, set(step_types(info)), list(keys.model_fields))
     common: CommonKeys | None = None
     settings: StepSettings | None = None
     try:
-        common = CommonKeys.model_validate({k: v for k, v in value.items() if k in COMMON_KEYS})
+        common = keys.model_validate({k: v for k, v in value.items() if k in keys.model_fields})
     except ValidationError as error:
         errors.extend(error_lines(error))
     if len(chosen) == 1:
@@ -153,30 +221,34 @@ def _build(
             errors.extend(error_lines(error, (chosen[0],)))
     if errors or common is None or settings is None:
         raise ValidationError.from_exception_data("Step", errors)
-    return cls(
-        type=chosen[0],
-        settings=settings,
-        name=common.name or "",
-        timeout=settings.default_timeout() if common.timeout is None else common.timeout,
-        retry=common.retry,
-        on_fail=common.on_fail,
-        raw=value,
-    )
+    given = {name: getattr(common, name) for name in keys.model_fields}
+    given["name"] = common.name or ""
+    given["timeout"] = settings.default_timeout() if common.timeout is None else common.timeout
+    return cls(type=chosen[0], settings=settings, raw=value, **given)
 
 
 def _wrong_keys(
-    value: dict[Any, Any], chosen: list[str], types: dict[str, type[StepSettings]], what: str, every_type: set[str]
+    value: dict[Any, Any],
+    chosen: list[str],
+    types: dict[str, type[StepSettings]],
+    what: str,
+    every_type: set[str],
+    keys: list[str],
 ) -> list[InitErrorDetails]:
-    """The mistakes in what stands beside one another in a step: exactly one step type, and common keys."""
+    """The mistakes in what stands beside one another in a step: exactly one step type, and the keys of its kind."""
     errors: list[InitErrorDetails] = []
     if len(chosen) > 1:
         errors.append(_error(f"exactly one {what}, not {' and '.join(chosen)}", value))
     for key, item in value.items():
-        if key in types or key in COMMON_KEYS:
+        if key in types or key in keys:
             continue
-        told = unknown_key(str(key), list(COMMON_KEYS) if chosen else [*types, *COMMON_KEYS], what)
-        if key in every_type:
-            message = f"{key} is an action, and a gate may change nothing"
+        told = unknown_key(str(key), keys if chosen else [*types, *keys], what)
+        if key in every_type or key in GATE_KEYS:
+            message = (
+                f"{key} is an action, and a gate may change nothing"
+                if key in every_type
+                else f"{key} is a key of gates, which stand in the gates of shift and watch"
+            )
             told = PydanticCustomError("unknown_key", "{message}", {"message": message})
         errors.append(InitErrorDetails(type=told, loc=(key,), input=item))
     if not chosen and not errors:

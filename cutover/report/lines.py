@@ -10,6 +10,7 @@ from cutover.engine import events as e
 from cutover.engine.state import RunState
 from cutover.plan.units import format_duration
 from cutover.redact import redact
+from cutover.report.times import clock
 
 MARKS = {"pass": "pass", "fail": "FAIL", "unknown": "unknown"}
 HASH_LENGTH = 12
@@ -142,7 +143,8 @@ def _(event: e.StepSkipped, _state: RunState) -> str:
 def _(event: e.GateEvaluated, _state: RunState) -> str:
     mark = MARKS.get(event.verdict, event.verdict)
     took = format_duration(event.seconds)
-    return _step("gate", f"{mark:<8}{event.gate}: {event.summary} (at {weight(event.weight)}) [{took}]")
+    count = f", {event.count}" if event.count else ""
+    return _step("gate", f"{mark:<8}{event.gate}: {event.summary} (at {weight(event.weight)}{count}) [{took}]")
 
 
 @_told.register
@@ -150,7 +152,8 @@ def _(event: e.HoldStarted, _state: RunState) -> str | None:
     if not event.seconds and not event.gates:
         return None
     gates = f"{event.gates} gate{'' if event.gates == 1 else 's'}" if event.gates else "no gates"
-    return _step("hold", f"{weight(event.weight)} for {format_duration(event.seconds)}, {gates}")
+    before = f"; {format_duration(round(event.held))} of it were watched before" if event.held >= 1 else ""
+    return _step("hold", f"{weight(event.weight)} for {format_duration(event.seconds)}, {gates}{before}")
 
 
 @_told.register
@@ -184,6 +187,21 @@ def _(event: e.ShiftFailed, _state: RunState) -> str:
 @_told.register
 def _(event: e.DriftFound, _state: RunState) -> str:
     return f"DRIFT: {event.message}"
+
+
+@_told.register
+def _(event: e.SteppedBack, _state: RunState) -> str:
+    return f"STEPPED BACK from {weight(event.from_weight)} to {weight(event.weight)}: {event.reason}"
+
+
+@_told.register
+def _(event: e.ProxyLost, _state: RunState) -> str:
+    return _step("unknown", f"{event.reason}; waiting for it")
+
+
+@_told.register
+def _(event: e.ProxyFound, _state: RunState) -> str:
+    return _step("pass", f"the proxy answers again, after {format_duration(event.seconds)}")
 
 
 @_told.register

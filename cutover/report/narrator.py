@@ -41,7 +41,7 @@ class Narrator:
         if isinstance(event, e.GateEvaluated):
             known = self._latest.get(event.gate)
             self._latest[event.gate] = event
-            same = known is not None and known.verdict == event.verdict
+            same = known is not None and known.verdict == event.verdict and not event.count
             if same:
                 self._untold[event.gate] = event
             else:

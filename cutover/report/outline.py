@@ -19,6 +19,7 @@ FAILURES = {
     "rollback": "all traffic goes back to old, verified, and the run ends",
     "pause": "the run pauses for a person; traffic stays where it is",
     "continue": "it is noted, and the run goes on",
+    "step_back": "traffic goes back to the last weight that held, and the run pauses for a person",
 }
 
 
@@ -116,10 +117,22 @@ def _weights(step: Outline) -> Iterator[str]:
 
 
 def _gate(gate: Outline, every: float | None) -> Iterator[str]:
-    interval = f" every {format_duration(every)}" if every else ""
+    own = gate["every_s"] or every
+    interval = f" every {format_duration(own)}" if own else ""
     consequence = "" if gate["on_fail"] is None else f"; if it fails: {FAILURES[gate['on_fail']]}"
-    yield f"gate{interval}: {gate['title']}{consequence}"
+    unknown = "" if gate["unknown"] is None else f"; if it stays unknown: {FAILURES[gate['unknown']]}"
+    yield f"gate{interval}: {gate['title']}{_limits(gate)}{consequence}{unknown}"
     yield from (f"  {line}" for line in _asks(gate))
+
+
+def _limits(gate: Outline) -> str:
+    """What it takes to fail, where that is more than one failure."""
+    limits = [
+        f"{limit} failures{row}"
+        for limit, row in ((gate["failures"], ""), (gate["in_a_row"], " in a row"))
+        if limit is not None and (limit, row) != (1, "")
+    ]
+    return f"; fails with {' or '.join(limits)}" if limits else ""
 
 
 def _total(outline: Outline) -> Iterator[str]:

@@ -33,7 +33,10 @@ def free_port() -> int:
 
 
 class Backend:
-    """Answers the same JSON as its twin, but for ``/whoami``. ``status`` and ``delay_s`` can be changed at any time."""
+    """Answers the same JSON as its twin, but for ``/whoami``. ``status`` and ``delay_s`` can be changed at any time.
+
+    ``scripts`` are the next statuses of a path; when they have been answered, ``status`` is again.
+    """
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
@@ -41,6 +44,7 @@ class Backend:
         self.status = 200
         self.delay_s = 0.0
         self.seen: Counter[str] = Counter()
+        self.scripts: dict[str, list[int]] = {}
         backend = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -54,7 +58,8 @@ class Backend:
                 time.sleep(backend.delay_s)
                 said = {"served_by": backend.name} if self.path == "/whoami" else {"path": self.path, "status": "ok"}
                 body = json.dumps(said).encode()
-                self.send_response(backend.status)
+                script = backend.scripts.get(self.path)
+                self.send_response(script.pop(0) if script else backend.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -1,0 +1,183 @@
+"""A hold: gates asked at once, each at its own interval, and a last time at the end, while nobody changes the proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cutover.checks.base import Result
+from cutover.engine import events as e
+from cutover.engine.failures import StepFailedError
+from cutover.engine.gates import all_of, evaluated, failure_of, keep, measure
+from cutover.engine.session import Session
+from cutover.engine.shifting import check_drift
+from cutover.engine.tally import Tally
+from cutover.errors import ProxyError
+from cutover.plan.step import Gate
+from cutover.plan.thresholds import Verdict
+from cutover.plan.units import format_duration
+
+if TYPE_CHECKING:
+    from cutover.engine.context import StepContext
+
+PATIENCE_S = 30.0
+"""How long a proxy that can't be asked, or a gate that can't be measured at the very end, is waited for."""
+
+ASK_AGAIN_S = 2.0
+"""How often it is asked meanwhile."""
+
+LATE_S = 1.0
+"""By how much an evaluation may be late and the time before it still counts as watched."""
+
+KEPT_RESULTS = 20
+"""Results of one gate that did not pass, kept one by one in a hold; of those that follow only the newest is."""
+
+
+class Clock:
+    """The time of a hold that was really watched: it stands still while this process, or its machine, does.
+
+    All times in seconds. ``interval`` is the shortest between two looks.
+    """
+
+    def __init__(self, seconds: float, held: float, interval: float) -> None:
+        self.seconds = seconds
+        self._held = held
+        self._longest = interval + LATE_S
+        self._seen = time.monotonic()
+
+    def now(self) -> float:
+        seen = time.monotonic()
+        self._held += min(seen - self._seen, self._longest)
+        self._seen = seen
+        return self._held
+
+    @property
+    def over(self) -> bool:
+        return self.now() >= self.seconds
+
+    async def until(self, at: float) -> None:
+        """Sleep until the hold was watched for so long, or to its end."""
+        while (left := min(at, self.seconds) - self.now()) > 0:  # noqa: ASYNC110 - time is what is waited for
+            await asyncio.sleep(min(left, self._longest))
+
+
+@dataclass
+class Watched:
+    """One gate with what it needs: the step whose gate it is, its ``number`` there, and its interval in seconds."""
+
+    ctx: StepContext
+    number: int
+    gate: Gate
+    every: float
+    tally: Tally = field(default_factory=Tally)
+    kept: Counter[str] = field(default_factory=Counter)
+    silent_since: float | None = None
+
+
+async def hold(ctx: StepContext, seconds: float, gates: Sequence[Gate], every: float) -> None:
+    """Stay at this weight for so long as the gates pass; what an earlier process watched of this hold counts."""
+    session, weight = ctx.session, ctx.weight
+    left = session.state.unfinished_at(ctx.of, weight)
+    held = seconds if weight in session.state.held_in(ctx.of) else min(left["held"] if left else 0.0, seconds)
+    session.emit(e.HoldStarted(weight, seconds, len(gates), ctx.of, held))
+    watched = [
+        Watched(ctx, number, gate, gate.every or every, Tally.of(left, number))
+        for number, gate in enumerate(gates, start=1)
+    ]
+    try:
+        await watch(session, watched, seconds=seconds, held=held, every=every)
+    except StepFailedError as failure:
+        session.emit(e.HoldEnded(weight, passed=False, reason=failure.message))
+        raise
+    session.emit(e.HoldEnded(weight, passed=True))
+
+
+async def watch(
+    session: Session, watched: Sequence[Watched], *, seconds: float = math.inf, held: float = 0.0, every: float
+) -> None:
+    """Every gate at its interval, and the proxy at the shortest, until the time is over; raise at what ends it."""
+    shortest = min((one.every for one in watched), default=every)
+    clock = Clock(seconds, held, shortest)
+    works = [_ask(one, clock) for one in watched]
+    await all_of([asyncio.create_task(work) for work in (_look_for_drift(session, clock, shortest), *works)])
+
+
+async def _ask(one: Watched, clock: Clock) -> None:
+    patience = PATIENCE_S
+    while True:
+        final, at = clock.over, clock.now()
+        result, count = await _evaluate(one, clock)
+        waits = final and result.verdict is Verdict.UNKNOWN and one.tally.passed > 0 and patience > 0
+        if not waits and one.tally.ends(one.gate, result.verdict, final=final):
+            raise failure_of(one.ctx, one.gate, result, count)
+        if waits:
+            pause = min(one.every, ASK_AGAIN_S)
+            patience -= pause
+            await asyncio.sleep(pause)
+        elif final:
+            return
+        else:
+            await clock.until(at + one.every)
+
+
+async def _evaluate(one: Watched, clock: Clock) -> tuple[Result, str]:
+    """Ask the gate once, and count it; how the count stands, in words."""
+    started = time.monotonic()
+    result = _excused(one, await measure(one.gate, one.ctx))
+    one.tally = one.tally.then(result.verdict)
+    if not result.passed:
+        one.kept[one.gate.title] += 1
+        keep(one.ctx, one.number, one.gate, result, "" if one.kept[one.gate.title] <= KEPT_RESULTS else "latest")
+    event = replace(
+        evaluated(one.ctx, one.number, one.gate, result, time.monotonic() - started),
+        held=clock.now(),
+        passed=one.tally.passed,
+        failed=one.tally.failed,
+        in_a_row=one.tally.in_a_row,
+        failures=one.gate.most_failures or 0,
+        failures_in_a_row=one.gate.in_a_row or 0,
+    )
+    one.ctx.session.emit(event)
+    return result, event.count
+
+
+def _excused(one: Watched, result: Result) -> Result:
+    """A proxy that takes no connection, being restarted for instance, says nothing of new: not for a while."""
+    if not result.silent or getattr(one.gate.settings, "backend", None) != "proxy":
+        one.silent_since = None
+        return result
+    if one.silent_since is None:
+        one.silent_since = time.monotonic()
+    if time.monotonic() - one.silent_since >= PATIENCE_S:
+        return result
+    return replace(result, verdict=Verdict.UNKNOWN)
+
+
+async def _look_for_drift(session: Session, clock: Clock, every: float) -> None:
+    """A change from elsewhere ends the hold at once; a proxy that can't be asked is given time to come back."""
+    lost: float | None = None
+    while True:
+        final, at = clock.over, clock.now()
+        try:
+            await check_drift(session)
+        except ProxyError as error:
+            if lost is None:
+                lost = time.monotonic()
+                session.emit(e.ProxyLost(error.message))
+            if (gone := time.monotonic() - lost) >= PATIENCE_S:
+                failure = StepFailedError(f"for {format_duration(round(gone))} {error.message}", Verdict.UNKNOWN)
+                failure.hint = error.hint
+                raise failure from error
+            await asyncio.sleep(min(every, ASK_AGAIN_S))
+            continue
+        if lost is not None:
+            session.emit(e.ProxyFound(time.monotonic() - lost))
+            lost = None
+        if final:
+            return
+        await clock.until(at + every)
