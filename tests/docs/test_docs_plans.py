@@ -17,7 +17,7 @@ from cutover.errors import PlanError
 from cutover.parity.options import Options
 from cutover.plan import LoadedPlan, load_plan, model
 from cutover.plan.request import METHODS, Request
-from cutover.plan.step import COMMON_KEYS, CommonKeys, OnFail
+from cutover.plan.step import COMMON_KEYS, GATE_KEYS, CommonKeys, GateOnFail, OnFail
 from cutover.plan.thresholds import METRICS, MIN_SAMPLES, parse_threshold
 from cutover.plan.units import parse_duration, parse_percentage, parse_rate, parse_size
 from tests.docs.markdown import PAGES, README, ROOT, Block, blocks, code, headings, slug, table
@@ -151,6 +151,13 @@ def test_every_step_type_has_a_heading_of_its_name_and_a_line_in_both_tables() -
 def test_the_keys_of_every_step_are_documented() -> None:
     assert tuple(code(row[0])[0] for row in table(STEPS, "Keys of every step", "key")) == COMMON_KEYS
     assert set(_keys(CommonKeys)) == set(COMMON_KEYS)
+
+
+def test_the_keys_that_only_gates_have_are_documented() -> None:
+    rows = {code(row[0])[0]: row[2] for row in table(STEPS, "Gates", "key")}
+    assert tuple(rows) == ("on_fail", *GATE_KEYS)
+    (more,) = set(typing.get_args(GateOnFail)) - set(typing.get_args(OnFail))
+    assert more in code(rows["on_fail"])
 
 
 @pytest.mark.parametrize("name", STEP_TYPES)
