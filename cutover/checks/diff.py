@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import Check, CheckContext, Result, Target
 from cutover.parity.options import Options, options_of
-from cutover.parity.settings import FileName, Sources
+from cutover.parity.settings import ComparedSources, FileName
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Headers
 from cutover.plan.thresholds import DIFFERENCES, Threshold, Verdict, parse_threshold, worst
@@ -44,7 +44,7 @@ class Against(PlanModel):
         return self
 
 
-class Diff(Check, Sources, Options):
+class Diff(Check, ComparedSources, Options):
     """Ask old and new the same, and compare status, headers and bodies.
 
     Example::
@@ -149,7 +149,7 @@ class Diff(Check, Sources, Options):
     async def _gathered(self, ctx: CheckContext, comparison: Comparison) -> Gathered:
         from cutover.parity.gather import gather, save  # noqa: PLC0415 - start-up time
 
-        gathered = await gather(self, comparison)
+        gathered = await gather(self, comparison.old, comparison.new, public_url=comparison.public_url)
         if self.save is not None:
             save(Path(self.save), gathered, self)
             ctx.progress(f"{len(gathered.requests)} requests written to {self.save}")

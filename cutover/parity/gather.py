@@ -1,4 +1,4 @@
-"""All requests of a comparison: those listed, and those drawn from a document, a log and a HAR file."""
+"""All requests of a step: those listed, and those drawn from a document, a log and a HAR file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from cutover.parity.endpoints import EndpointOf, endpoint
 from cutover.parity.fetch import Side
 from cutover.parity.options import ComparedRequest, Options
 from cutover.parity.origins import Origins
-from cutover.parity.run import Comparison
 from cutover.parity.settings import Documents, Sources
 from cutover.parity.sources.accesslog import draw_access_logs
 from cutover.parity.sources.drawn import Drawn, LeftOut
@@ -71,20 +70,24 @@ class Gathered:
         return {"left_out": [one.to_json() for one in self.left_out], "notes": self.notes}
 
 
-async def gather(sources: Sources, comparison: Comparison) -> Gathered:
-    """Raises ``SourceError``. Asks old for its document, and for ids that its paths need."""
+async def gather(sources: Sources, old: Side, new: Side | None, *, public_url: str) -> Gathered:
+    """Raises ``SourceError``. Asks old for its document, and for ids that its paths need.
+
+    With ``new``, its document is read, too, to tell what it lacks. ``public_url`` is how clients reach the service.
+    """
     gathered = Gathered(requests=sources.all_requests())
     room = _Room(gathered, sources.limit)
+    own = [public_url, old.url, *([new.url] if new else [])]
     try:
         if sources.openapi is not None:
-            await _from_documents(gathered, sources.openapi, comparison, sources.limit)
+            await _from_documents(gathered, sources.openapi, old, new, sources.limit)
         if sources.access_log:
             logs = [Path(file) for file in sources.access_log]
             gathered.add(
                 await draw_access_logs(*logs, limit=sources.limit, endpoint_of=gathered.endpoint_of), room.left
             )
         for file in sources.har:
-            gathered.add(await asyncio.to_thread(_har, Path(file), gathered, comparison, room.limit), room.left)
+            gathered.add(await asyncio.to_thread(_har, Path(file), gathered, own, room.limit), room.left)
     except DocumentError as error:
         raise SourceError(f"no requests: {error}") from None
     except PydanticCustomError as error:
@@ -105,14 +108,13 @@ class _Room:
         return self.limit - (len(self._gathered.requests) - self._listed)
 
 
-def _har(file: Path, gathered: Gathered, comparison: Comparison, limit: int) -> Drawn:
-    own = [comparison.public_url, comparison.old.url, comparison.new.url]
+def _har(file: Path, gathered: Gathered, own: Sequence[str], limit: int) -> Drawn:
     return read_har(file, origins=own, limit=limit, endpoint_of=gathered.endpoint_of)
 
 
-async def _from_documents(gathered: Gathered, documents: Documents, comparison: Comparison, limit: int) -> None:
-    gathered.old = await _read(documents.old, comparison.old)
-    async with comparison.old.open() as asker:
+async def _from_documents(gathered: Gathered, documents: Documents, old: Side, new: Side | None, limit: int) -> None:
+    gathered.old = await _read(documents.old, old)
+    async with old.open() as asker:
 
         async def ask(request: ComparedRequest) -> Answer | Failure:
             return await asker.ask(request, request.path)
@@ -120,24 +122,26 @@ async def _from_documents(gathered: Gathered, documents: Documents, comparison: 
         drawn = await draw(gathered.old, ask, limit=limit)
     gathered.add(drawn.drawn, limit)
     gathered.uncovered = drawn.uncovered
-    where = documents.new or _same_path_on_new(documents.old, comparison)
+    if new is None:
+        return
+    where = documents.new or _same_path_on_new(documents.old, old)
     if where is None:
         gathered.notes.append("new's document is not named, so what it lacks is not judged")
         return
     try:
-        gathered.new = await _read(where, comparison.new)
+        gathered.new = await _read(where, new)
     except DocumentError as error:
         if documents.new is not None:
             raise
         gathered.notes.append(f"new's document could not be read, so what it lacks is not judged: {error}")
 
 
-def _same_path_on_new(old: str, comparison: Comparison) -> str | None:
-    match place_of(old):
+def _same_path_on_new(where: str, old: Side) -> str | None:
+    match place_of(where):
         case Place.BACKEND:
-            return old
-        case Place.URL if old.startswith(comparison.old.url + "/"):
-            return old.removeprefix(comparison.old.url)
+            return where
+        case Place.URL if where.startswith(old.url + "/"):
+            return where.removeprefix(old.url)
         case _:
             return None
 

@@ -40,9 +40,7 @@ class Documents(PlanModel):
 class Sources(PlanModel):
     """``limit`` bounds what is drawn from a document, a log and a HAR file together; what is listed is always asked."""
 
-    listed: list[ComparedRequest] = Field(default_factory=list, alias="requests")
     requests_file: FileName | None = None
-    sequences: dict[str, list[SavingRequest]] = Field(default_factory=dict)
     openapi: Documents | None = None
     access_log: Files = Field(default_factory=list)
     har: Files = Field(default_factory=list)
@@ -55,6 +53,24 @@ class Sources(PlanModel):
             read_requests(Path(file))
         return file
 
+    @property
+    def drawn_from(self) -> list[str]:
+        """The sources that are read only when it runs, for people."""
+        documents = [self.openapi.old] if self.openapi else []
+        named = {"OpenAPI document": documents, "access log": self.access_log, "HAR file": self.har}
+        return [f"{what} {where}" for what, places in named.items() for where in places]
+
+    def all_requests(self) -> list[ComparedRequest]:
+        """Those that are written down: the file's, and the plan's own before them."""
+        return read_requests(Path(self.requests_file)) if self.requests_file else []
+
+
+class ComparedSources(Sources):
+    """What is compared: requests from all sources, and sequences."""
+
+    listed: list[ComparedRequest] = Field(default_factory=list, alias="requests")
+    sequences: dict[str, list[SavingRequest]] = Field(default_factory=dict)
+
     @field_validator("sequences")
     @classmethod
     def _long_enough(cls, sequences: dict[str, list[SavingRequest]]) -> dict[str, list[SavingRequest]]:
@@ -64,13 +80,5 @@ class Sources(PlanModel):
                 raise PydanticCustomError("diff", "{message}", {"message": message})
         return sequences
 
-    @property
-    def drawn_from(self) -> list[str]:
-        """The sources that are read only when it runs, for people."""
-        documents = [self.openapi.old] if self.openapi else []
-        named = {"OpenAPI document": documents, "access log": self.access_log, "HAR file": self.har}
-        return [f"{what} {where}" for what, places in named.items() for where in places]
-
     def all_requests(self) -> list[ComparedRequest]:
-        """The plan's own and the file's."""
-        return [*self.listed, *(read_requests(Path(self.requests_file)) if self.requests_file else [])]
+        return [*self.listed, *super().all_requests()]
