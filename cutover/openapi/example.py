@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cutover.openapi.document import Document
+from cutover.openapi.patterns import text_for
 
 MAX_DEPTH = 8
 MAX_ITEMS = 3
+# Schemas that use each other over and over would fill any memory.
+MAX_VALUES = 1000
+MAX_TEXT_CHARS = 10_000
+
 _TEXTS = {
     "date": "2026-01-15",
     "date-time": "2026-01-15T10:00:00Z",
@@ -24,62 +29,105 @@ _TEXTS = {
     "url": "https://example.com/",
     "byte": "YQ==",
     "binary": "a",
+    "decimal": "1",
 }
 
 
 def example(document: Document, schema: Any) -> Any:
-    """The same value every time; ``None`` where nothing is said of it, or where it goes around in a circle."""
-    return _value(document, schema, 0)
+    """The same value every time; ``None`` where nothing is said of it, or where it goes around in a circle.
+
+    It is one to be sent: properties that are ``readOnly`` are left out.
+    """
+    return _Maker(document).value(schema, 0)
 
 
-def _value(document: Document, schema: Any, depth: int) -> Any:
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
-        return None
-    resolved = document.resolve(schema)
-    examples = resolved.get("examples")
-    if isinstance(examples, list) and examples:
-        return examples[0]
-    for name in ("example", "const", "default"):
-        if name in resolved:
-            return resolved[name]
-    choices = resolved.get("enum")
+class _Maker:
+    def __init__(self, document: Document) -> None:
+        self._resolve = document.resolve
+        self._left = MAX_VALUES
+
+    def value(self, schema: Any, depth: int) -> Any:
+        self._left -= 1
+        if not isinstance(schema, Mapping) or depth > MAX_DEPTH or self._left < 0:
+            return None
+        resolved = self._resolve(schema)
+        if (named := list(_named(resolved))) != []:
+            return named[0]
+        whole = self._whole(resolved)
+        if (named := list(_named(whole))) != []:
+            return named[0]
+        for name in ("oneOf", "anyOf"):
+            if (chosen := self._first(whole.get(name), depth)) is not None:
+                return chosen
+        return self._of_type(whole, depth)
+
+    def _first(self, choices: Any, depth: int) -> Any:
+        """Of alternatives the first that gives a value; null is one of last resort."""
+        values = (self.value(choice, depth + 1) for choice in choices) if isinstance(choices, list) else ()
+        return next((value for value in values if value is not None), None)
+
+    def _whole(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The schema with those under ``allOf``, and under theirs, in it."""
+        parts, seen = [schema], {id(schema)}
+        for part in parts:
+            for inner in map(self._resolve, _list(part.get("allOf"))):
+                if id(inner) not in seen and len(parts) < MAX_VALUES:
+                    seen.add(id(inner))
+                    parts.append(inner)
+        if len(parts) == 1:
+            return schema
+        whole: dict[str, Any] = {}
+        for part in reversed(parts):
+            properties = {**_mapping(whole.get("properties")), **_mapping(part.get("properties"))}
+            required = [*_list(whole.get("required")), *_list(part.get("required"))]
+            whole = {**whole, **part, "required": required}
+            if properties:
+                whole["properties"] = properties
+        return whole
+
+    def _of_type(self, schema: Mapping[str, Any], depth: int) -> Any:
+        made: Mapping[str, Callable[[], Any]] = {
+            "string": lambda: _text(schema),
+            "integer": lambda: _number(schema, step=1),
+            "number": lambda: _number(schema, step=0.5),
+            "boolean": lambda: True,
+            "array": lambda: self._items(schema, depth),
+            "object": lambda: self._members(schema, depth),
+        }
+        return made.get(_type(schema), lambda: None)()
+
+    def _items(self, schema: Mapping[str, Any], depth: int) -> list[Any] | None:
+        first = [self.value(one, depth + 1) for one in _list(schema.get("prefixItems"))[:MAX_ITEMS]]
+        if first:
+            return first
+        one = self.value(schema.get("items"), depth + 1)
+        count = min(max(_count(schema.get("minItems"), 1), 1), MAX_ITEMS)
+        return None if one is None else [one] * count
+
+    def _members(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """What is required."""
+        properties = _mapping(schema.get("properties"))
+        required = set(map(str, _list(schema.get("required"))))
+        return {
+            name: self.value(inner, depth + 1)
+            for name, inner in properties.items()
+            if name in required and self._resolve(inner).get("readOnly") is not True
+        }
+
+
+def _named(schema: Mapping[str, Any]) -> Iterator[Any]:
+    """What the schema itself gives; null only where it means just that."""
+    examples = schema.get("examples")
+    if isinstance(examples, list):
+        yield from examples[:1]
+    for name in ("example", "const"):
+        if name in schema:
+            yield schema[name]
+    if schema.get("default") is not None:
+        yield schema["default"]
+    choices = schema.get("enum")
     if isinstance(choices, list) and choices:
-        return choices[0]
-    for name in ("oneOf", "anyOf"):
-        if (chosen := _first_choice(document, resolved.get(name), depth)) is not None:
-            return chosen
-    return _of_type(document, _with_parts(document, resolved), depth)
-
-
-def _first_choice(document: Document, choices: Any, depth: int) -> Any:
-    """Of alternatives the first that gives a value; null is one of last resort."""
-    values = (_value(document, choice, depth + 1) for choice in choices) if isinstance(choices, list) else ()
-    return next((value for value in values if value is not None), None)
-
-
-def _with_parts(document: Document, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with those under ``allOf`` in it."""
-    whole = dict(schema)
-    for part in _list(schema.get("allOf")):
-        inner = document.resolve(part) if isinstance(part, Mapping) else {}
-        properties = {**_mapping(inner.get("properties")), **_mapping(whole.get("properties"))}
-        required = [*_list(inner.get("required")), *_list(whole.get("required"))]
-        whole = {**inner, **whole, "required": required}
-        if properties:
-            whole["properties"] = properties
-    return whole
-
-
-def _of_type(document: Document, schema: Mapping[str, Any], depth: int) -> Any:
-    made: Mapping[str, Callable[[], Any]] = {
-        "string": lambda: _text(schema),
-        "integer": lambda: _number(schema, step=1),
-        "number": lambda: _number(schema, step=0.5),
-        "boolean": lambda: True,
-        "array": lambda: _items(document, schema, depth),
-        "object": lambda: _members(document, schema, depth),
-    }
-    return made.get(_type(schema), lambda: None)()
+        yield next((choice for choice in choices if choice is not None), None)
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -92,14 +140,16 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _text(schema: Mapping[str, Any]) -> str | None:
-    """Of a pattern nothing is made up: a text that does not match it would only be refused."""
-    if "pattern" in schema:
-        return None
+    """Of a pattern that is not understood nothing is made up: what does not match it would only be refused."""
+    least, most = _count(schema.get("minLength"), 0), _count(schema.get("maxLength"), MAX_TEXT_CHARS)
     known = _TEXTS.get(str(schema.get("format")))
+    pattern = schema.get("pattern")
+    if known is None and isinstance(pattern, str):
+        text = text_for(pattern, least)
+        return text if text is not None and len(text) <= most else None
     if known is not None:
         return known
-    least, most = _count(schema.get("minLength"), 1), _count(schema.get("maxLength"), 1000)
-    return "a" * min(max(least, 1), most)
+    return "a" * min(max(least, 1), most, MAX_TEXT_CHARS)
 
 
 def _number(schema: Mapping[str, Any], step: float) -> float | None:
@@ -110,36 +160,28 @@ def _number(schema: Mapping[str, Any], step: float) -> float | None:
     high = min(high, _bound(exclusive[1], math.inf) - step) if exclusive[1] is not True else high - step
     value = min(max(1.0, low), high)
     multiple = _bound(schema.get("multipleOf"), 0.0)
-    if multiple > 0:
+    if multiple > 0 and math.isfinite(value / multiple):
         value = math.ceil(value / multiple) * multiple
-    if not low <= value <= high:
+    if not low <= value <= high or not math.isfinite(value):
         return None
     return int(value) if float(value).is_integer() else value
-
-
-def _items(document: Document, schema: Mapping[str, Any], depth: int) -> list[Any] | None:
-    one = _value(document, schema.get("items"), depth + 1)
-    count = min(max(_count(schema.get("minItems"), 1), 1), MAX_ITEMS)
-    return None if one is None else [one] * count
-
-
-def _members(document: Document, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """What is required."""
-    properties = _mapping(schema.get("properties"))
-    required = set(map(str, _list(schema.get("required"))))
-    return {name: _value(document, properties.get(name), depth + 1) for name in properties if name in required}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else ()
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _bound(value: Any, otherwise: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else otherwise
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return otherwise
+    try:
+        return float(value)
+    except OverflowError:
+        return otherwise
 
 
 def _count(value: Any, otherwise: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from cutover.openapi.document import Document
 from cutover.openapi.example import example
+from cutover.openapi.patterns import text_for
 
 
 def document(schemas: dict[str, Any] | None = None) -> Document:
@@ -40,7 +42,17 @@ def document(schemas: dict[str, Any] | None = None) -> Document:
         ({"type": "boolean"}, True),
         ({"type": "string", "format": "date"}, "2026-01-15"),
         ({"type": "string", "minLength": 3}, "aaa"),
-        ({"type": "string", "pattern": "^[A-Z]{3}$"}, None),
+        ({"type": "string", "pattern": "^[A-Z]{3}$"}, "AAA"),
+        ({"type": "string", "pattern": "^[a-z]+$", "minLength": 4}, "aaaa"),
+        ({"type": "string", "pattern": "^[a-z]{5}$", "maxLength": 4}, None),
+        ({"type": "string", "pattern": "^(?!x)y$"}, None),
+        ({"type": "string", "format": "date", "pattern": "^(?!x)y$"}, "2026-01-15"),
+        ({"type": "integer", "default": None}, 1),
+        ({"enum": [None, "a"]}, "a"),
+        ({"type": "integer", "minimum": 10**400}, 1),
+        ({"type": "array", "prefixItems": [{"const": 1}, {"const": "x"}]}, [1, "x"]),
+        ({"required": ["id", "a"], "properties": {"id": {"const": 1, "readOnly": True}, "a": {"const": 2}}}, {"a": 2}),
+        ({"allOf": [{"allOf": [{"type": "integer"}]}, {"minimum": 5}]}, 5),
         ({"type": ["null", "integer"]}, 1),
         ({"anyOf": [{"type": "null"}, {"type": "integer", "minimum": 3}]}, 3),
         ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [1, 1]),
@@ -77,3 +89,38 @@ schemas = st.one_of(
 def test_what_is_made_up_is_what_the_schema_allows(properties: dict[str, Any]) -> None:
     schema = {"type": "object", "required": sorted(properties), "properties": properties}
     Draft202012Validator(schema).validate(example(document(), schema))
+
+
+def test_schemas_that_use_each_other_everywhere_fill_no_memory() -> None:
+    names = [f"S{number}" for number in range(40)]
+    refs = {name: {"$ref": f"#/components/schemas/{name}"} for name in names}
+    woven = {name: {"type": "object", "required": names, "properties": refs} for name in names}
+    assert len(str(example(document(woven), refs["S0"]))) < 100_000
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^[A-Z]{3}$", r"^\d{4}-\d{2}$", r"^(CT|MR)$", r"^(?:ab?c*)+$", r"[-a-zA-Z0-9_]+", r"^\w+@\w+\.com$",
+        r"^x{2,}$", r"\ba\b",
+        r"^-?\d{0,6}(?:\.\d{0,2})?$", r"^(?P<year>\d{4})$", r"^[]a]$", r"^a|b$", r"^\S+\s\+$", "", r"^.{3,5}$",
+        r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$", r"^a{1,3}?b$",
+    ],
+)  # fmt: skip
+def test_a_text_is_what_its_pattern_describes(pattern: str) -> None:
+    text = text_for(pattern)
+    assert text is not None
+    assert re.search(pattern, text)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(?=a)", r"[^a]", r"\1", r"(a", "[a", "a)", "*", "\\", r"a{9999}", "(" * 5000, r"\p{L}"]
+)
+def test_of_a_pattern_that_is_not_understood_no_text_is_made_up(pattern: str) -> None:
+    assert text_for(pattern) is None
+
+
+@given(st.text(alphabet="ab[](){}|^$*+?.\\d1,-", max_size=12))
+def test_any_pattern_gives_a_short_text_or_none(pattern: str) -> None:
+    text = text_for(pattern, 3)
+    assert text is None or len(text) < 10_000
