@@ -16,7 +16,7 @@ MAX_ROUTES = 200
 """Routes that are told apart; all others are counted together."""
 
 MAX_ELSEWHERE = 20
-_TIME = re.compile(r"\d{1,9}\.\d{3}")
+_TIME = re.compile(r"(?:0|[1-9]\d{0,8})\.\d{3}")
 
 
 @dataclass

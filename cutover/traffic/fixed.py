@@ -55,21 +55,22 @@ def read_fixed(data: bytes, prefixes: Sequence[str], groups: Groups) -> Fixed:
     """Whole lines, each ended by a newline; those that fit go into ``groups``. ``prefixes``: the longest first."""
     lines = _pattern(_QUICK, tuple(prefixes)).findall(data)
     times = _parted(lines)
-    shared = _shared(times)
-    if not all(shared.values()):
+    misfits = times.pop(_MISFIT, ())
+    if not all(map(_key, times)):
         lines = _pattern(_STRICT, tuple(prefixes)).findall(data)
         times = _parted(lines)
-        shared = _shared(times)
-    misfits = times.pop(_MISFIT, ())
+        misfits = times.pop(_MISFIT, ())
     by_key: defaultdict[Key, list[bytes]] = defaultdict(list)
-    for raw, found in shared.items():
-        assert found is not None  # noqa: S101 - the strict pattern takes nothing else
-        key, bucket = _key(raw, found)
-        by_key[key] += times[raw]
+    for raw, took in times.items():
+        known = _key(raw)
+        assert known is not None  # noqa: S101 - the strict pattern takes nothing else
+        key, bucket = known
+        by_key[key] += took
         if bucket:
-            groups[key].buckets[bucket] += len(times[raw])
+            groups[key].buckets[bucket] += len(took)
     for key, took in by_key.items():
-        groups[key].times.update({_decoded(text): count for text, count in Counter(took).items()})
+        for text, count in Counter(took).items():
+            groups[key].times[_decoded(text)] += count
     return Fixed(len(lines) - len(misfits), [line[-1] for line in lines if not line[_STATUS]] if misfits else [])
 
 
@@ -87,15 +88,16 @@ def _parted(lines: Iterable[tuple[bytes, ...]]) -> defaultdict[_Raw, list[bytes]
     return times
 
 
-def _shared(raws: Iterable[_Raw]) -> dict[_Raw, re.Match[bytes] | None]:
-    return {raw: _SHARED.fullmatch(raw[2] + raw[3]) for raw in raws if raw != _MISFIT}
-
-
-def _key(raw: _Raw, found: re.Match[bytes]) -> tuple[Key, str]:
-    """And the bucket of clients."""
+@lru_cache(maxsize=8192)
+def _key(raw: _Raw) -> tuple[Key, str] | None:
+    """With the bucket of clients; None where the line does not fit after all."""
+    prefix, status, tried, chosen = raw
+    found = _SHARED.fullmatch(tried + chosen)
+    if found is None:
+        return None
     addresses, statuses, route, side, fallback, override, bucket, revision, probe = map(_decoded, found.groups())
-    prefix, status = _decoded(raw[0]), int(raw[_STATUS])
-    return Key(addresses, statuses, status, side, fallback, route, override, revision, probe, prefix), bucket
+    said = addresses, statuses, int(status), side, fallback, route, override, revision, probe
+    return Key(*said, prefix=_decoded(prefix)), bucket
 
 
 def _decoded(raw: bytes) -> str:

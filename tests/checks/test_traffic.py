@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,28 @@ async def test_clients_that_look_all_the_same_are_said_to(following: Any, new_be
     assert result.summary.endswith("; the clients seen fall into 1 of 100 buckets, all of them on old")
 
 
+async def test_a_judge_alone_compares_new_with_old_over_the_same_time(following: Any, new_bench: Bench) -> None:
+    made = await following(50)
+    await made.ask(60)
+    few = await made.judge(judge={})
+    assert few.verdict is Verdict.UNKNOWN
+    assert "unknown: new had 30 of the 50 requests it takes to compare" in few.summary
+    new_bench.new.status = 503
+    await made.ask(140)
+    result = await made.judge(judge={"confidence": "99%", "tolerance": "10%"})
+    assert result.verdict is Verdict.FAIL
+    assert re.search(
+        r"fail: errors are 70 %, \d+ to \d+ points above old's 0 % \(99 %, 100 and 100 requests\)", result.summary
+    )
+    assert result.details["judge"]["confidence"] == 99
+
+
+def test_a_judge_says_its_terms_and_takes_routes_without_limits() -> None:
+    made = Traffic.model_validate({"judge": {}, "routes": {"/api": []}})
+    assert made.summary() == "at most 25% worse than old, 98% sure"
+    assert made.prefixes == ["/api"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -251,6 +274,11 @@ async def test_clients_that_look_all_the_same_are_said_to(following: Any, new_be
         ({"routes": {"api": ["errors <= 1%"]}}, "'api' is neither a path prefix, as in /api/v1/search, nor 'default'"),
         ({"routes": {"/a?b": ["errors <= 1%"]}}, "is neither a path prefix"),
         ({"routes": {"/api": []}}, "at least 1 item"),
+        ({"judge": {"confidence": "49%"}}, "49% is no confidence: it is from 50% to 99.99%"),
+        ({"judge": {"confidence": "100%"}}, "100% is no confidence"),
+        ({"judge": {"confidence": 98}}, "98 is not a percentage"),
+        ({"judge": {"tolerance": "-1%"}}, "is not a percentage"),
+        ({"judge": {"tolerence": "1%"}}, "unknown key 'tolerence'; did you mean 'tolerance'?"),
         ({"thresholds": ["errors <= 1%"], "min_requests": 0}, "greater than or equal to 1"),
         ({"thresholds": ["errors <= 1%"], "window": "0s"}, "nothing could be seen"),
         ({"thresholds": ["errors <= 1%"], "treshold": 1}, "unknown key 'treshold'"),
