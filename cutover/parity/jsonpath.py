@@ -33,6 +33,9 @@ _TOKEN = re.compile(
 _PLAIN = re.compile(_PLAIN_NAME)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
+# Of a member in a finding's path: names as long as bodies would make paths that are longer than all of them.
+MAX_NAME = 500
+
 
 class Every(Enum):
     """Every member, or every item."""
@@ -130,6 +133,8 @@ def _mistake(message: str) -> PydanticCustomError:
 
 def member(path: str, name: str) -> str:
     """The path of a member, quoted where its name is no plain word, and fit to stand in YAML between '' as it is."""
+    if len(name) > MAX_NAME:
+        name = name[:MAX_NAME] + "..."
     if _PLAIN.fullmatch(name):
         return f"{path}.{name}"
     # Halves of surrogate pairs, which no file can hold, stay escapes.

@@ -368,6 +368,15 @@ async def test_another_charset_fails(compare: Compare) -> None:
     assert sorted(groups(result)) == [("body", "$", 1), ("header", "Content-Type", 1)]
 
 
+async def test_names_as_long_as_a_body_make_short_paths(compare: Compare) -> None:
+    name = "n" * 100_000
+    old, new = ({name: {f"{name}{n}": value for n in range(20)}} for value in (1, 2))
+    result = await compare(json_answer(old), json_answer(new))
+    assert result.verdict is Verdict.FAIL
+    assert sum(count for _, _, count in groups(result)) == 20
+    assert len(str(result.details)) < 100_000
+
+
 async def test_halves_of_surrogate_pairs_are_compared_and_can_be_written(compare: Compare) -> None:
     """Valid as JSON's escapes, and nothing that UTF-8 could hold."""
     old, new = '{"\\ud800": "\\udc00", "b": 1}', '{"\\ud800": "\\udc01", "b": 2}'
