@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cutover.traffic.observer import Chunk, Observer
     from cutover.traffic.tries import Backends
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 4 * 1024 * 1024
 
 
 async def log_end(session: Session) -> Mapping[str, Any]:

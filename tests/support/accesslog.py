@@ -19,7 +19,12 @@ def line(**changed: Any) -> bytes:
         "upstream_response_time": "0.010", "route": "/api/", "side": "new", "fallback": "", "override": "",
         "bucket": "", "revision": "0123456789abcdef", "probe": "", **changed,
     }  # fmt: skip
-    return json.dumps(record).encode() + b"\n"
+    # As the template renders it, to the digit.
+    numbers = {name: f"{record[name]:.3f}" for name in ("msec", "request_time") if isinstance(record[name], float)}
+    fields = (
+        f'"{name}":{numbers.get(name) or json.dumps(value, ensure_ascii=False)}' for name, value in record.items()
+    )
+    return f"{{{','.join(fields)}}}\n".encode()
 
 
 def old(**changed: Any) -> bytes:
