@@ -26,6 +26,10 @@ class ActionContext(CheckContext, Protocol):
         """Evaluate the gates at once, every ``every`` seconds, and a last time at the end; raise at a failure."""
         ...
 
+    async def lease(self, seconds: float) -> None:
+        """From now on the proxy sends traffic to new only for so long as somebody renews it, which the engine does."""
+        ...
+
     async def wait(self, seconds: float) -> None: ...
 
     async def approve(self, message: str) -> None:

@@ -14,6 +14,9 @@ from cutover.plan.step import Gate
 from cutover.plan.units import Duration, format_duration
 
 DEFAULT_EVERY_S = 5.0
+# Two renewals may fail within the shortest; nginx looks for a file for each ten seconds of the longest.
+LEASE_MIN_S = 10.0
+LEASE_MAX_S = 3600.0
 Weight = Annotated[int, Field(ge=0, le=100)]
 RisingWeight = Annotated[int, Field(ge=1, le=100)]
 
@@ -35,6 +38,7 @@ class Shift(Action):
     hold: Duration = 0.0
     gates: list[Gate] = Field(default_factory=list)
     every: Duration = DEFAULT_EVERY_S
+    lease: Duration | None = None
 
     @field_validator("through")
     @classmethod
@@ -50,6 +54,14 @@ class Shift(Action):
             raise PydanticCustomError("shift", "every needs some time between two evaluations, as in 5s")
         return every
 
+    @field_validator("lease")
+    @classmethod
+    def _some_slots(cls, lease: float | None) -> float | None:
+        if lease is not None and not LEASE_MIN_S <= lease <= LEASE_MAX_S:
+            limits = f"{format_duration(LEASE_MIN_S)} to {format_duration(LEASE_MAX_S)}"
+            raise PydanticCustomError("shift", "{message}", {"message": f"a lease takes {limits}, as in 2m"})
+        return lease
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.to is None) == (self.through is None):
@@ -62,16 +74,19 @@ class Shift(Action):
 
     def summary(self) -> str:
         path = " → ".join(map(str, self.weights)) + " %"
+        lease = [f"lease {format_duration(self.lease)}"] if self.lease is not None else []
         if not self.hold and not self.gates:
-            return path
+            return ", ".join([path, *lease])
         each = " each" if len(self.weights) > 1 else ""
         parts = [path, f"hold {format_duration(self.hold)}{each}"] if self.hold else [path]
-        return ", ".join([*parts, gate_count(self.gates)])
+        return ", ".join([*parts, gate_count(self.gates), *lease])
 
     def least_seconds(self) -> float:
         return self.hold * len(self.weights)
 
     async def run(self, ctx: ActionContext) -> str:
+        if self.lease is not None:
+            await ctx.lease(self.lease)
         before = ctx.weight
         weights = self.weights if self.through is None else [w for w in self.weights if w >= before]
         for weight in weights:

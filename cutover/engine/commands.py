@@ -9,6 +9,7 @@ from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
 from cutover.engine.gates import evaluate_once
+from cutover.engine.lapse import require_reached
 from cutover.engine.old import trouble_with_old
 from cutover.engine.opening import Options, work_on, work_on_wreck
 from cutover.engine.overview import status
@@ -72,12 +73,16 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
         every = float(getattr(step.settings, "every", 5.0)) if step else 5.0
         ctx = StepContext(session, "shift", 0)
         base = session.state.weight
+        lease = getattr(step.settings, "lease", None) if step else None
         try:
-            await evaluate_once(ctx, early_gates(gates))
-            await _judge_so_far(session, ctx, gates)
-            await shift_to(session, weight)
-            # Without a hold there is no traffic to judge yet: the next change by hand does.
-            await ctx.hold(hold_s, gates if hold_s else early_gates(gates), every)
+            async with session.lease.kept():
+                await evaluate_once(ctx, early_gates(gates))
+                await _judge_so_far(session, ctx, gates)
+                if lease is not None:
+                    await ctx.lease(lease)
+                await ctx.shift(weight)
+                # Without a hold there is no traffic to judge yet: the next change by hand does.
+                await ctx.hold(hold_s, gates if hold_s else early_gates(gates), every)
         except StepFailedError as failure:
             await _failed_shift(session, failure, step, base)
         except asyncio.CancelledError:
@@ -164,6 +169,7 @@ async def abort(options: Options, *, reason: str, ask: Ask) -> Session:
         async with exclusive(session.folder, required=False):
             live = await session.proxy.live()
             weight = session.state.weight if live.weight is None else live.weight
+            await session.lease.stay()
             session.emit(e.RunEnded("aborted", weight, reason=reason))
 
     return await work_on_wreck(options, "abort", work)
@@ -206,9 +212,11 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
             f"a rollback was cut short ({state.rolling_back}); traffic stays at weight {state.weight}",
             "`cutover rollback` finishes it",
         )
+    require_reached(session, scope)
     fresh = not (state.open or (reopen and state.outcome == "done"))
     if fresh:
         follows = state.outcome == "done" and set(state.new_servers) == set(session.plan.backends.old.servers)
+        await session.lease.clear()
         live = await session.proxy.live()
         session.open_run(live.weight or 0, scope)
     else:

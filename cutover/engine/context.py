@@ -82,6 +82,10 @@ class StepContext:
 
     async def shift(self, weight: int) -> None:
         await shift_to(self.session, weight)
+        await self.session.lease.renew()
+
+    async def lease(self, seconds: float) -> None:
+        await self.session.lease.grant(seconds)
 
     async def hold(self, seconds: float, gates: Sequence[Gate], every: float) -> None:
         await holding.hold(self, seconds, gates, every)

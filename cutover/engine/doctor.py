@@ -7,6 +7,7 @@ import platform
 import shutil
 import socket
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,11 +15,12 @@ from typing import Literal
 
 from cutover import __version__
 from cutover.engine.opening import Options
-from cutover.errors import CutoverError, PlanError
+from cutover.errors import CutoverError, PlanError, ProxyError
 from cutover.journal import open_journal
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
-from cutover.proxy import NginxProxy, ProxySpec, open_proxy
+from cutover.proxy import NginxProxy, ProxySpec, lease, open_proxy
+from cutover.proxy.base import Live
 
 ENGINE_TIMEOUT_S = 5
 Level = Literal["ok", "note", "problem"]
@@ -116,10 +118,24 @@ async def _proxy(proxy: NginxProxy, plan: Plan) -> list[Finding]:
             Finding(level, "proxy", "it does not run" + (": the first command starts it" * (level == "note")))
         )
         return findings
+    sent = time.time()
     live = await proxy.live()
+    findings.extend(_clock(plan, live, sent, time.time()))
     seen = f"weight {live.weight} %, revision {live.revision}" if live.weight is not None else live.reason
     findings.append(Finding("ok" if live.weight is not None else "note", "live", seen))
     return findings
+
+
+def _clock(plan: Plan, live: Live, sent: float, answered: float) -> list[Finding]:
+    """Whether the proxy's clock is ours, where a lease goes by it."""
+    leases = any(getattr(step.settings, "lease", None) for steps in plan.phases.values() for step in steps)
+    if not leases or live.clock is None:
+        return []
+    try:
+        lease.refuse_skew(lease.skew(sent, answered, live.clock))
+    except ProxyError as error:
+        return [Finding("problem", "clock", f"{error.message} ({error.hint})")]
+    return [Finding("ok", "clock", "the proxy's is this machine's, as a lease needs it")]
 
 
 def _names(plan: Plan) -> list[Finding]:

@@ -269,6 +269,40 @@ class ShiftFailed(Event):
 
 
 @dataclass(frozen=True)
+class LeaseGranted(Event):
+    """Journalled before the proxy is touched: traffic goes to new for ``seconds`` after each renewal, no longer."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LeaseReleased(Event):
+    """Traffic stays at ``weight``, for good."""
+
+    weight: int
+
+
+@dataclass(frozen=True)
+class LeaseLeft(Event):
+    """A command ended while traffic is at ``weight`` on a lease: at ``until`` nginx returns it to old."""
+
+    until: float
+    weight: int
+
+
+@dataclass(frozen=True)
+class LeaseEnded(Event):
+    """Found later: nobody renewed a lease, and at ``until`` nginx returned all traffic from ``weight`` to old.
+
+    ``undone``: the phases that had shifted it.
+    """
+
+    until: float
+    weight: int
+    undone: list[str]
+
+
+@dataclass(frozen=True)
 class DriftFound(Event):
     message: str
 
@@ -382,6 +416,10 @@ EVENTS: dict[str, type[Event]] = {
         ShiftIntended,
         ShiftVerified,
         ShiftFailed,
+        LeaseGranted,
+        LeaseReleased,
+        LeaseLeft,
+        LeaseEnded,
         DriftFound,
         ProxyLost,
         ProxyFound,

@@ -245,6 +245,7 @@ async def _run(session: Session, work: Work, took_over: Holder | None, *, recove
             session.emit(e.CommandStarted(session.command, os.getpid(), session.plan_hash))
             if recovers:
                 await recover(session)
+                await session.lease.take_up()
         await work(session)
     except asyncio.CancelledError:
         if session.signum is None:
@@ -263,6 +264,7 @@ async def _run(session: Session, work: Work, took_over: Holder | None, *, recove
         raise defect from error
     finally:
         try:
+            await session.lease.end(code)
             if session.state.run and (code or session.state.outcome is not None):
                 await session.keep_logs()
         finally:

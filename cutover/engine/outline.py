@@ -152,6 +152,7 @@ def _step(phase: str, number: int, step: Step, weight: int, weights: list[int]) 
         "from_weight": weight,
         "weights": weights,
         "hold_s": getattr(settings, "hold", None),
+        "lease_s": getattr(settings, "lease", None),
         "gates": [_gate(gate) for gate in getattr(settings, "gates", ())],
         "every_s": getattr(settings, "every", None) if hasattr(settings, "gates") else None,
         "once": bool(getattr(settings, "once", False)),

@@ -13,7 +13,7 @@ from cutover.journal import open_journal
 from cutover.journal.base import Holder
 from cutover.journal.lock import alive
 from cutover.plan import LoadedPlan
-from cutover.proxy import ProxySpec, emergency, open_proxy
+from cutover.proxy import ProxySpec, emergency, lease, open_proxy
 from cutover.proxy.base import Live
 
 
@@ -22,7 +22,7 @@ async def status(options: Options) -> dict[str, Any]:
     name = named(options, wreck=True)
     loaded, mistake = _try_plan(options)
     state, holder, trouble = _recorded(options, name)
-    live = await _live(options, loaded, name)
+    live, on_lease = await _live(options, loaded, name)
     now = condition(state, holder)
     return {
         "plan": name,
@@ -31,10 +31,11 @@ async def status(options: Options) -> dict[str, Any]:
         "phase": state.phase,
         "step": state.step_title,
         "weight": {"intended": state.weight, "live": live.weight},
+        "lease": on_lease,
         "revision": live.revision,
         "lock": told_holder(holder),
         "last_error": trouble or state.last_error or mistake,
-        "next": next_command(now, state, loaded),
+        "next": "cutover run" if _goes_on(now) and _is_over(on_lease, state) else next_command(now, state, loaded),
         "hold": _hold(state) if now == "holding" else None,
         "waiting_for": state.waiting_for or None,
         "proxy": live.reason or None,
@@ -119,11 +120,35 @@ def _recorded(options: Options, name: str) -> tuple[RunState, Holder | None, str
         return RunState(), None, error.message
 
 
-async def _live(options: Options, loaded: LoadedPlan | None, name: str) -> Live:
+async def _live(options: Options, loaded: LoadedPlan | None, name: str) -> tuple[Live, dict[str, Any] | None]:
+    """What the proxy says, and what is left of the lease on which traffic goes to new."""
     folder = options.state_folder(name)
     try:
         if loaded is None:
-            return await emergency.load(folder).live()
-        return await open_proxy(ProxySpec.of(loaded.plan), folder, options.templates).live()
+            proxy = emergency.load(folder)
+        else:
+            proxy = open_proxy(ProxySpec.of(loaded.plan), folder, options.templates)
+        live = await proxy.live()
     except CutoverError as error:
-        return Live(None, None, error.message)
+        return Live(None, None, error.message), None
+    try:
+        left = await lease.read(proxy, live)
+    except CutoverError:
+        # What is asked for is what stands: files that can't be read leave the rest to be told.
+        left = None
+    if live.lease is None:
+        return live, None
+    return live, {
+        "state": live.lease,
+        "until": iso(left.until) if left else None,
+        "left_s": round(left.left_s, 1) if left else None,
+    }
+
+
+def _goes_on(now: str) -> bool:
+    return now in {"idle", "interrupted", "failed"}
+
+
+def _is_over(found: dict[str, Any] | None, state: RunState) -> bool:
+    """Whether the lease ended, and with it what phases had reached: they shift anew."""
+    return state.open and state.moved and found is not None and found["state"] == "ended"

@@ -63,11 +63,22 @@ async def run_phase(session: Session, name: str) -> None:
             await settle(session)
         for index, step in enumerate(steps):
             await _step(session, name, index, step)
+        if name == CUTOVER_PHASE:
+            await _release_lease(session, name)
     except CheckFailedError as failure:
         if session.state.status not in {"rolled_back", "failed"}:
             session.emit(e.PhaseFailed(name, failure.message))
         raise
     session.emit(e.PhasePassed(name, session.plan_hash, time.monotonic() - started))
+
+
+async def _release_lease(session: Session, phase: str) -> None:
+    """All has passed: traffic stays on new for good."""
+    try:
+        await session.lease.release()
+    except ProxyError as error:
+        session.emit(e.PhaseFailed(phase, error.message))
+        await roll_back_and_raise(session, error.message, error)
 
 
 async def settle(session: Session) -> None:
@@ -78,6 +89,7 @@ async def settle(session: Session) -> None:
             "run `cutover promote` first",
         )
     try:
+        await session.lease.release()
         await shift_to(session, FULL_WEIGHT, settle=True)
     except ProxyError as error:
         raise CheckFailedError(f"new could not be made permanent: {error.message}", error.hint) from error
@@ -142,6 +154,7 @@ async def end_if_done(session: Session) -> None:
     plan_phases = session.plan.forward_phases
     passed = [p for p in plan_phases if session.state.passed_under(p, session.plan_hash)]
     if session.state.open and (passed == plan_phases or CLEANUP_PHASE in passed):
+        await _release_lease(session, plan_phases[-1])
         settled = CLEANUP_PHASE in plan_phases
         session.emit(e.RunEnded("done", session.state.weight, settled))
 

@@ -40,7 +40,7 @@ async def _require_old(session: Session) -> None:
     problem = await trouble_with_old(session)
     if problem is None:
         return
-    message = f"old does not answer ({problem}): traffic stays at weight {session.state.weight}"
+    message = f"old does not answer ({problem}): {await session.lease.stay()}"
     session.emit(e.RollbackFailed(message))
     raise UnsafeError(message, "bring old back and run `cutover rollback`, or `cutover rollback --force` all the same")
 
@@ -55,6 +55,7 @@ async def _to_zero(session: Session) -> None:
         raise UnsafeError(
             f"traffic could not be brought back to old: {error.message}", _by_hand(session, error)
         ) from error
+    await session.lease.clear()
     await keep_live_config(session, 0)
     session.emit(
         e.RolledBack(

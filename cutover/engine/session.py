@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from cutover.artifacts import Artifacts
 from cutover.engine import events as e
 from cutover.engine import state as run_state
+from cutover.engine.lease import Leasing
 from cutover.engine.state import RunState
 from cutover.engine.variables import Variables
 from cutover.errors import CutoverError, LockedError
@@ -84,6 +85,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.variables = Variables(self.loaded)
+        self.lease = Leasing(self)
 
     @property
     def plan(self) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cutover.engine import events as e
 from cutover.engine.failures import DriftError
+from cutover.engine.lapse import settle_ended
 from cutover.engine.observing import log_end
 from cutover.engine.session import Session
 from cutover.errors import CheckFailedError, ProxyError, UnsafeError
@@ -68,6 +69,8 @@ async def keep_live_config(session: Session, weight: int) -> None:
 
 async def recover(session: Session) -> None:
     """Finish what a killed process had begun: find which configuration serves, and write down that it does."""
+    if await settle_ended(session):
+        return
     pending = session.state.pending
     if pending is None:
         return

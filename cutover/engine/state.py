@@ -48,6 +48,10 @@ class RunState:
     """Where the proxy's access log ended at the last verified shift; empty where that is not known."""
     step_base: int | None = None
     """The weight before the step under way."""
+    lease: Mapping[str, Any] | None = None
+    """The lease on which traffic goes to new: its length in ``seconds``. When it ends is the proxy's to say."""
+    undone: tuple[str, ...] = ()
+    """Phases whose shifts came to nothing as a lease ended, until traffic goes to new again."""
     pending: Mapping[str, Any] | None = None
     """A ``ShiftIntended`` without an outcome."""
     rolling_back: str = ""
@@ -127,7 +131,7 @@ def dump(state: RunState) -> dict[str, Any]:
 
 
 def load(data: Mapping[str, Any]) -> RunState:
-    tuples = {name: tuple(data[name]) for name in ("phases", "new_servers", "scope", "approved")}
+    tuples = {name: tuple(data[name]) for name in ("phases", "new_servers", "scope", "approved", "undone", "held")}
     return RunState(**{**data, **tuples})
 
 
@@ -317,14 +321,32 @@ def _(event: e.ShiftIntended, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.ShiftVerified, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, weight=event.weight, revision=event.revision, log=dict(event.log), pending=None)
+    undone = () if event.weight else state.undone
+    return replace(_at(state, event.weight), revision=event.revision, log=dict(event.log), pending=None, undone=undone)
 
 
 @_apply.register
 def _(event: e.ShiftFailed, state: RunState, recorded: Recorded) -> RunState:
     weight = state.weight if event.weight is None else event.weight
     pending = state.pending if event.weight is None else None
-    return replace(state, weight=weight, pending=pending, last_error=event.reason)
+    return replace(_at(state, weight), pending=pending, last_error=event.reason)
+
+
+@_apply.register
+def _(event: e.LeaseGranted, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, lease={"seconds": event.seconds})
+
+
+@_apply.register
+def _(event: e.LeaseReleased, state: RunState, recorded: Recorded) -> RunState:
+    return replace(state, lease=None)
+
+
+@_apply.register
+def _(event: e.LeaseEnded, state: RunState, recorded: Recorded) -> RunState:
+    passed = {p: h for p, h in state.passed.items() if p not in event.undone}
+    kept = {k: v for k, v in state.done_steps.items() if v.startswith("once:") or _phase_of(k) not in event.undone}
+    return replace(_without_holds(state), passed=passed, done_steps=kept, undone=tuple(event.undone))
 
 
 @_apply.register
@@ -381,7 +403,7 @@ def _(event: e.RollbackStarted, state: RunState, recorded: Recorded) -> RunState
 
 @_apply.register
 def _(event: e.RolledBack, state: RunState, recorded: Recorded) -> RunState:
-    return replace(state, weight=0, revision=event.revision, pending=None)
+    return replace(state, weight=0, revision=event.revision, pending=None, lease=None)
 
 
 @_apply.register
@@ -396,6 +418,8 @@ def _(event: e.RunEnded, state: RunState, recorded: Recorded) -> RunState:
         status=event.outcome,
         outcome=event.outcome,
         settled=event.settled,
+        lease=None,
+        undone=(),
         pending=None,
         step=None,
         step_title=None,

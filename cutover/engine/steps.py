@@ -51,7 +51,8 @@ async def run_step(session: Session, phase: str, index: int, step: Step) -> None
     session.emit(e.StepStarted(phase, index, step.type, step.title, key, once))
     started = time.monotonic()
     try:
-        summary, result = await _perform(session, ctx, step)
+        async with session.lease.kept():
+            summary, result = await _perform(session, ctx, step)
     except StepFailedError as failure:
         _fail(session, phase, index, failure, started)
         raise
@@ -182,7 +183,7 @@ async def go_back(session: Session, base: int) -> None:
         return
     try:
         await recover(session)
-        if session.state.weight != base:
+        if session.state.weight != base and not session.state.undone:
             await shift_to(session, base)
     except (LockedError, UnsafeError):
         raise

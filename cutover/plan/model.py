@@ -289,6 +289,7 @@ class Plan(PlanModel):
         if not isinstance(phases, dict):
             return handler(phases)
         backends: Backends | None = info.data.get("backends")
+        proxy: Proxy | None = info.data.get("proxy")
         mistakes: list[tuple[tuple[str | int, ...], str]] = []
         for phase, steps in phases.items():
             if isinstance(phase, str) and not _PHASE.fullmatch(phase):
@@ -297,6 +298,8 @@ class Plan(PlanModel):
                 mistakes.append(((phase,), f"phase {phase!r} would run forward; did you mean {ROLLBACK_PHASE!r}?"))
             if phase == ROLLBACK_PHASE:
                 mistakes += _not_in_a_rollback(phase, steps)
+            if proxy is not None and proxy.split.by == "request":
+                mistakes += [(place, _NO_LEASE) for place in _leases(phase, steps)]
             if backends is not None and backends.fallback is None:
                 mistakes += [(place, "the plan's backends name no fallback") for place in _fallbacks(phase, steps)]
         return validate_with(phases, handler, mistakes, "Phases")
@@ -310,6 +313,21 @@ _IN_A_ROLLBACK = {
     "shift": "a rollback runs at weight 0, and can't shift",
     "approve": "a rollback waits for nobody; what needs a person's word is for a person to run",
 }
+
+
+_NO_LEASE = (
+    "a lease needs split: {by: client}: by request the weight stands in the configuration, and nginx changes it only "
+    "when somebody reloads it"
+)
+
+
+def _leases(phase: str, steps: Any) -> list[tuple[str | int, ...]]:
+    """Where shifts ask for a lease."""
+    return [
+        (phase, number, "shift", "lease")
+        for number, step in enumerate(steps if isinstance(steps, list) else ())
+        if isinstance(step, dict) and isinstance(step.get("shift"), dict) and step["shift"].get("lease") is not None
+    ]
 
 
 def _not_in_a_rollback(phase: str, steps: Any) -> list[tuple[tuple[str | int, ...], str]]:

@@ -83,11 +83,16 @@ async def renew(proxy: NginxProxy, seconds: float) -> Lease:
     return _lease(range(ours.start, end), clock)
 
 
-async def release(proxy: NginxProxy) -> None:
-    """Traffic needs no lease any more, and stays where nginx has it now: what had ended is at old for good."""
+async def release(proxy: NginxProxy, *, ended_too: bool = False) -> None:
+    """Traffic needs no lease any more, and stays where nginx has it now.
+
+    Raises ``LeaseEndedError`` where nginx has returned it to old, unless that is where it is to stay (``ended_too``).
+    """
     live = await proxy.live()
     if live.weight is None:
         raise ProxyError(f"the lease stays: the proxy can't be asked whether it has ended: {live.reason}")
+    if live.lease == "ended" and not ended_too:
+        raise LeaseEndedError(ended(await read(proxy, live)))
     if live.lease == "ended":
         await switch.prepare(proxy.host, proxy.spec, 0)
         await switch.point(proxy.host, proxy.spec, 0)

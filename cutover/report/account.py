@@ -252,6 +252,11 @@ class _Book:
     @note.register(e.RunInterrupted)
     @note.register(e.LockTakenOver)
     @note.register(e.DriftFound)
+    @note.register(e.LeaseLeft)
+    @note.register(e.LeaseEnded)
+    @note.register(e.ProxyLost)
+    @note.register(e.ProxyFound)
+    @note.register(e.SteppedBack)
     def _(self, event: e.Event) -> None:
         self._remember(event)
 

@@ -185,6 +185,32 @@ def _(event: e.ShiftFailed, _state: RunState) -> str:
 
 
 @_told.register
+def _(event: e.LeaseGranted, _state: RunState) -> str:
+    length = format_duration(event.seconds)
+    return _step("lease", f"{length}, renewed by this command: without it nginx returns all traffic to old")
+
+
+@_told.register
+def _(event: e.LeaseReleased, _state: RunState) -> str:
+    return _step("lease", f"over: {stands(event.weight)}, whoever is there")
+
+
+@_told.register
+def _(event: e.LeaseLeft, state: RunState) -> str:
+    goes_on = "cutover resume" if state.waiting else "cutover run"
+    when = f"at {clock(event.until)}" if event.until else "at its end"
+    return f"LEASE: {when} nginx returns all traffic to old, unless `{goes_on}` goes on before; {stands(event.weight)}"
+
+
+@_told.register
+def _(event: e.LeaseEnded, _state: RunState) -> str:
+    when = f" at {clock(event.until)}" if event.until else ""
+    undone = f"; to shift anew: {', '.join(event.undone)}" if event.undone else ""
+    moved = f"nginx returned all traffic from {weight(event.weight)} to old"
+    return f"LEASE ENDED{when}: nobody renewed it, and {moved}{undone}"
+
+
+@_told.register
 def _(event: e.DriftFound, _state: RunState) -> str:
     return f"DRIFT: {event.message}"
 

@@ -114,6 +114,9 @@ def _weights(step: Outline) -> Iterator[str]:
     each = "each " if len(weights) > 1 else ""
     hold = f", {each}held for {format_duration(step['hold_s'])}" if step["hold_s"] else ""
     yield f"changes the weight {way}, {each}verified{hold}"
+    if step["lease_s"]:
+        lease = format_duration(step["lease_s"])
+        yield f"on a lease of {lease}: nginx returns all traffic to old when nothing renews it for so long"
 
 
 def _gate(gate: Outline, every: float | None) -> Iterator[str]:

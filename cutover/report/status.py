@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cutover.report.times import plain
+
 
 def told(status: Mapping[str, Any]) -> str:
     """A few aligned lines."""
@@ -18,6 +20,7 @@ def told(status: Mapping[str, Any]) -> str:
         ("state", _state(status)),
         ("phase", " / ".join(filter(None, (status["phase"], status["step"])))),
         ("weight", f"{weight['intended']} % intended, {live} live"),
+        ("lease", _lease(status)),
         ("revision", status["revision"]),
         ("held by", _holder(status["lock"])),
         ("last error", status["last_error"]),
@@ -33,6 +36,17 @@ def _state(status: Mapping[str, Any]) -> str:
     if status.get("hold"):
         return f"{state} at {status['hold']['weight']} % until {status['hold']['until']}"
     return f"{state}: {status['waiting_for']}" if state == "waiting" else state
+
+
+def _lease(status: Mapping[str, Any]) -> str:
+    lease = status.get("lease")
+    if lease is None:
+        return ""
+    when = f" at {plain(lease['until'])}" if lease["until"] else ""
+    if lease["state"] == "ended":
+        return f"ended{when}: nginx returned all traffic to old"
+    left = f"{lease['left_s']:.0f}s left: " if lease["left_s"] is not None else ""
+    return f"{left}unless it is renewed, nginx returns all traffic to old{when}"
 
 
 def _holder(lock: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,172 @@
+"""A lease during a command: granted by a step, renewed beside all work, released for good or left to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from cutover.engine import events as e
+from cutover.engine.failures import StepFailedError
+from cutover.errors import EXIT_LOCKED, EXIT_WAITING, CutoverError
+from cutover.proxy import lease as on_proxy
+from cutover.proxy.lease import Lease, LeaseEndedError
+
+if TYPE_CHECKING:
+    from cutover.engine.session import Session
+
+RENEW_EVERY_S = 10.0
+RENEWALS_IN_A_LEASE = 4
+GIVE_UP_AFTER = 0.5
+"""The part of a lease without a renewal after which the step fails: what is left is for the way back."""
+
+
+class Leasing:
+    """The lease of a session; idle where no step asked for one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._seconds = 0.0
+        self._renewer: asyncio.Task[None] | None = None
+        self._scopes: set[asyncio.Timeout] = set()
+        self._give_up_at: float | None = None
+        self._trouble = ""
+
+    async def grant(self, seconds: float) -> None:
+        """Traffic goes to new on this lease from now on, which is renewed until it is released or the command ends."""
+        if self._renewer is not None and seconds == self._seconds:
+            await self.renew()
+            return
+        await self._stop()
+        # Written down before: a lease that nobody knows of would end unexplained.
+        self._session.emit(e.LeaseGranted(seconds))
+        await on_proxy.grant(self._session.proxy, seconds)
+        self._keep(seconds)
+
+    async def take_up(self) -> None:
+        """Go on with the lease on which an earlier command left traffic."""
+        state = self._session.state
+        if state.lease is None or not state.weight:
+            return
+        try:
+            await on_proxy.renew(self._session.proxy, float(state.lease["seconds"]))
+        except CutoverError as error:
+            self._session.problems.append(f"the lease was not renewed: {error.message}")
+            return
+        self._keep(float(state.lease["seconds"]))
+
+    async def renew(self) -> None:
+        """Where there is a lease; raises where nginx has none any more."""
+        if self._renewer is not None:
+            await on_proxy.renew(self._session.proxy, self._seconds)
+            self._renewed()
+
+    async def release(self, *, ended_too: bool = False) -> None:
+        """Traffic stays where it is, for good. Raises where nginx has returned it to old, unless that is expected."""
+        await self._stop()
+        if self._session.state.lease is None:
+            return
+        await on_proxy.release(self._session.proxy, ended_too=ended_too)
+        self._session.emit(e.LeaseReleased(self._session.state.weight))
+
+    async def clear(self) -> None:
+        """After a rollback: nothing is left that the next run could trip over. What can't be done is only told."""
+        await self._stop()
+        session = self._session
+        try:
+            if session.proxy.spec.by_client and (await session.proxy.live()).lease is not None:
+                await on_proxy.release(session.proxy, ended_too=True)
+        except CutoverError as error:
+            session.problems.append(f"the files of the lease stay: {error.message}")
+
+    async def stay(self) -> str:
+        """Old can't take the traffic that nginx would return to it: no lease any more. Where traffic is then."""
+        session = self._session
+        where = f"traffic stays at weight {session.state.weight}"
+        if session.state.lease is None:
+            return where
+        try:
+            live = await session.proxy.live()
+            if live.lease == "ended":
+                return on_proxy.ended(await on_proxy.read(session.proxy, live))
+            await self.release()
+        except CutoverError as error:
+            return f"{where} until the lease ends and nginx returns it to old: it can't be released, {error.message}"
+        return where
+
+    async def end(self, exit_code: int) -> None:
+        """The command ends: a lease is left to its end, which is told; one that holds nothing is released."""
+        await self._stop()
+        session = self._session
+        if session.state.lease is None or exit_code == EXIT_LOCKED:
+            return
+        try:
+            if not session.state.moved:
+                await self.release(ended_too=True)
+                return
+            lease = await self._last(anew=exit_code in {0, EXIT_WAITING})
+            if lease is not None:
+                session.emit(e.LeaseLeft(lease.until, session.state.weight))
+        except CutoverError as error:
+            session.problems.append(f"nginx returns all traffic to old when the lease ends: {error.message}")
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Around a step: it fails when the lease, granted before or within, was not renewed for too long."""
+        scope = asyncio.timeout_at(self._give_up_at)
+        try:
+            async with scope:
+                self._scopes.add(scope)
+                yield
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise StepFailedError(
+                f"the lease could not be renewed: {self._trouble or 'the proxy does not answer'}", on_fail="rollback"
+            ) from None
+        finally:
+            self._scopes.discard(scope)
+
+    def _keep(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._renewer = asyncio.create_task(self._renew_on())
+        self._renewed()
+
+    async def _stop(self) -> None:
+        renewer, self._renewer = self._renewer, None
+        if renewer is not None:
+            renewer.cancel()
+            await asyncio.gather(renewer, return_exceptions=True)
+        self._set_give_up(None)
+
+    async def _renew_on(self) -> None:
+        every = min(RENEW_EVERY_S, self._seconds / RENEWALS_IN_A_LEASE)
+        while True:
+            await asyncio.sleep(every)
+            try:
+                await on_proxy.renew(self._session.proxy, self._seconds)
+            except LeaseEndedError as error:
+                self._trouble = error.message
+                self._set_give_up(asyncio.get_running_loop().time())
+                return
+            except CutoverError as error:
+                self._trouble = error.message
+            else:
+                self._renewed()
+
+    def _renewed(self) -> None:
+        self._trouble = ""
+        self._set_give_up(asyncio.get_running_loop().time() + GIVE_UP_AFTER * self._seconds)
+
+    def _set_give_up(self, at: float | None) -> None:
+        self._give_up_at = at
+        for scope in self._scopes:
+            if not scope.expired():
+                scope.reschedule(at)
+
+    async def _last(self, *, anew: bool) -> Lease | None:
+        proxy = self._session.proxy
+        if anew:
+            return await on_proxy.renew(proxy, float((self._session.state.lease or {})["seconds"]))
+        return await on_proxy.read(proxy, await proxy.live())
