@@ -6,12 +6,14 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
 from pydantic_core import PydanticCustomError, core_schema
 
+from cutover.artifacts import Artifacts
 from cutover.checks.base import Check, CheckContext, Result
 from cutover.openapi.errors import DocumentError
 from cutover.openapi.levels import LEVELS, Level
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from cutover.openapi.document import Document
 
 DEFAULT_PLACE = "/openapi.json"
+CHANGES_FILE = "changes.txt"
 MAX_NAMED = 3
 MAX_DETAILED = 1000
 
@@ -141,7 +144,9 @@ class Openapi(Check):
             )
         except DocumentError as error:
             return _unknown(str(error))
-        return self._judged(old, new, pairing, changes)
+        told = [change for change in changes if not any(ignored.matches(change) for ignored in self.ignore)]
+        listed = await asyncio.to_thread(_listed, told[:MAX_DETAILED], ctx.artifacts) if told else ""
+        return self._judged(old, new, pairing, changes, told, listed)
 
     async def _document(self, ctx: CheckContext, side: Literal["old", "new"], where: str) -> Document:
         from cutover.openapi.read import read_document  # noqa: PLC0415 - start-up time
@@ -151,8 +156,9 @@ class Openapi(Check):
         own = {} if "host" in {name.lower() for name in target.headers} else {"Host": host}
         return await read_document(where, base=target.address, headers=target.headers_with(own))
 
-    def _judged(self, old: Document, new: Document, pairing: Pairing, changes: list[Change]) -> Result:
-        told = [change for change in changes if not any(ignored.matches(change) for ignored in self.ignore)]
+    def _judged(
+        self, old: Document, new: Document, pairing: Pairing, changes: list[Change], told: list[Change], listed: str
+    ) -> Result:
         unused = [str(ignored) for ignored in self.ignore if not any(map(ignored.matches, changes))]
         whole = {ignored.operation for ignored in self.ignore if not ignored.id}
         compared = [one for one, _ in pairing.common if nameless(one.name) not in whole]
@@ -166,12 +172,20 @@ class Openapi(Check):
         verdict = Verdict.UNKNOWN if nothing else Verdict.FAIL if bad else Verdict.PASS
         parts = [nothing or _summary(told, len(compared), counts)]
         parts += [f"ignore: {text!r} never matched" for text in unused]
+        parts += [listed] * (not nothing and len(told) > MAX_NAMED)
         return Result(
             verdict,
             redact("; ".join(parts)),
             {name: float(figure) for name, figure in figures.items()},
             redact_data(_details(old, new, changes, told, unused)),
         )
+
+
+def _listed(told: list[Change], folder: Path) -> str:
+    """Every change in a file, a line each; where that is, or why it is not."""
+    lines = (f"{change.level:8}  {change} ({change.id})\n" for change in told)
+    problem = Artifacts(folder).write(CHANGES_FILE, "".join(lines))
+    return problem or f"all of them: {folder / CHANGES_FILE}"
 
 
 def _details(

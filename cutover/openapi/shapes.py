@@ -7,29 +7,18 @@ Titles, descriptions and examples are not part of a shape.
 
 from __future__ import annotations
 
-import json
-import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cutover.openapi.bounds import Bounds
+from cutover.openapi.keywords import NULL, canonical, common_types, enumerated, format_of, types_of
 from cutover.openapi.refs import References
 
-TYPES = ("string", "integer", "number", "boolean", "object", "array")
 MAX_PARTS = 200
 # How many unions within unions are looked through.
 MAX_UNIONS = 20
-
-_IMPLIED = {
-    "object": ("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
-    "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
-}
-_NULL = "null"
-# They say how wide a number is or how a text is shown, and not which values there are.
-_FORMATS_WITHOUT_MEANING = frozenset({"float", "double", "password", "textarea", "string", "number", "integer", ""})
-_SAME_FORMATS = {"url": "uri", "datetime": "date-time", "guid": "uuid", "ip": "ipv4"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +129,7 @@ class Shapes:
     def _is_null(self, branch: Any) -> bool:
         schema = self._references.resolve(branch)
         kind, enum = schema.get("type"), schema.get("enum")
-        if kind in (_NULL, [_NULL]) or enum == [None]:
+        if kind in (NULL, [NULL]) or enum == [None]:
             return True
         return "const" in schema and schema["const"] is None
 
@@ -174,8 +163,8 @@ class _Part:
         self.own = own
         self.nulled = False
         self.unions: list[tuple[Any, ...]] = []
-        self.values = _values(keywords)
-        self.types = _types(keywords, self.values)
+        self.values = enumerated(keywords)
+        self.types = types_of(keywords, self.values)
 
     def choices(self) -> list[list[Any]]:
         return [branches for key in ("anyOf", "oneOf") if isinstance(branches := self.keywords.get(key), list)]
@@ -186,7 +175,7 @@ class _Part:
         if (
             self.nulled
             or self.keywords.get("nullable") is True
-            or (kind == _NULL or (isinstance(kind, list) and _NULL in kind))
+            or (kind == NULL or (isinstance(kind, list) and NULL in kind))
             or (isinstance(enum, list) and None in enum)
         ):
             return True
@@ -198,7 +187,7 @@ class _Part:
 def _joined(parts: list[_Part]) -> Shape:
     """What holds if all parts hold."""
     keywords = [part.keywords for part in parts]
-    types = _common_types(part.types for part in parts)
+    types = common_types(part.types for part in parts)
     listed = [frozenset(part.values) for part in parts if part.values is not None]
     bounds, width = Bounds.joined(keywords, integer=types == frozenset({"integer"}))
     said = next((str(k["format"]) for k in keywords if isinstance(k.get("format"), str)), "")
@@ -207,7 +196,7 @@ def _joined(parts: list[_Part]) -> Shape:
     return Shape(
         types=types,
         nullable=_nullable(parts),
-        format=_format(keywords, said) or width,
+        format=format_of(keywords, said) or width,
         values=tuple(sorted(frozenset.intersection(*listed))) if listed else None,
         bounds=bounds,
         pattern=next((k["pattern"] for k in keywords if isinstance(k.get("pattern"), str)), ""),
@@ -230,74 +219,12 @@ def _joined(parts: list[_Part]) -> Shape:
     )
 
 
-def canonical(value: Any) -> str:
-    """A JSON value as text, the same for the same value: 1 and 1.0 are one."""
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        value = int(value)
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _values(keywords: dict[str, Any]) -> tuple[str, ...] | None:
-    if "const" in keywords:
-        return tuple(canonical(value) for value in (keywords["const"],) if value is not None)
-    enum = keywords.get("enum")
-    if not isinstance(enum, list):
-        return None
-    return tuple(canonical(value) for value in enum if value is not None)
-
-
-def _types(keywords: dict[str, Any], values: tuple[str, ...] | None) -> frozenset[str] | None:
-    """The types named, or else those that the other keywords are about."""
-    if keywords.get("not") == {}:
-        return frozenset()
-    kind = keywords.get("type")
-    named = kind if isinstance(kind, list) else [kind]
-    known = {name for name in named if isinstance(name, str) and name in TYPES}
-    if known or _NULL in named:
-        return frozenset(known - {"integer"} if "number" in known else known)
-    if values:
-        return frozenset(_type_of(json.loads(value)) for value in values)
-    implied = [name for name, keys in _IMPLIED.items() if any(key in keywords for key in keys)]
-    return frozenset(implied) or None
-
-
-def _type_of(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    names = {str: "string", int: "integer", float: "number", dict: "object"}
-    return names.get(type(value), "array")
-
-
-def _common_types(listed: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    common: frozenset[str] | None = None
-    for types in listed:
-        if common is None:
-            common = types
-        elif types is not None:
-            both = common & types
-            whole = "integer" in common | types and "number" in common | types and "number" not in both
-            common = both | {"integer"} if whole else both
-    return common
-
-
 def _nullable(parts: list[_Part]) -> bool:
     """Generators write ``nullable`` beside an ``allOf`` and mean the whole of it."""
     said = [(part.own, nullable) for part in parts if (nullable := part.nullable()) is not None]
     if (True, True) in said:
         return True
     return all(nullable for _, nullable in said)
-
-
-def _format(keywords: list[dict[str, Any]], said: str) -> str:
-    name = _SAME_FORMATS.get(said.lower(), said.lower())
-    if name in _FORMATS_WITHOUT_MEANING:
-        for k in keywords:
-            if k.get("contentMediaType") == "application/octet-stream" and "contentEncoding" not in k:
-                return "binary"
-            if k.get("contentEncoding") == "base64":
-                return "byte"
-        return ""
-    return name
 
 
 def _properties(keywords: list[dict[str, Any]]) -> dict[str, Any]:

@@ -115,12 +115,17 @@ async def test_what_breaks_fails_and_the_worst_is_named_first(tmp_path: Path) ->
     assert result.summary == (
         "2 operations compared, 2 breaking, 1 warning, 1 info: GET /c: is gone (operation-removed); "
         "GET /a 200 $.id: was integer, is string (response-type-changed); "
-        "GET /b/{id} query page: is gone: what a client sends there has no effect (parameter-removed)"
+        "GET /b/{id} query page: is gone: what a client sends there has no effect (parameter-removed); "
+        f"all of them: {tmp_path}/changes.txt"
     )
     assert result.figures == {"breaking": 2.0, "warnings": 1.0, "infos": 1.0, "operations": 2.0}
     assert [change["id"] for change in result.details["changes"]] == [
         "operation-removed", "response-type-changed", "parameter-removed", "operation-added",
     ]  # fmt: skip
+    assert (tmp_path / "changes.txt").read_text().splitlines()[2:] == [
+        "warning   GET /b/{id} query page: is gone: what a client sends there has no effect (parameter-removed)",
+        "info      GET /d: is new (operation-added)",
+    ]
     assert result.details["changes"][1] == {
         "level": "breaking", "id": "response-type-changed", "operation": "GET /a", "where": "200 $.id",
         "message": "was integer, is string",
@@ -242,4 +247,5 @@ async def test_very_many_changes_are_counted_and_bounded(tmp_path: Path) -> None
     assert result.figures["breaking"] == 1500
     assert len(result.details["changes"]) == 1000
     assert result.details["not_shown"] == 500
-    assert result.summary.endswith("; and 1497 more")
+    assert result.summary.endswith(f"; and 1497 more; all of them: {tmp_path}/changes.txt")
+    assert len((tmp_path / "changes.txt").read_text().splitlines()) == 1000
