@@ -1,4 +1,4 @@
-"""What ``diff`` says of each of the demo's faults: which endpoint, which place, of which kind, and nothing beside it."""
+"""What ``diff`` says of each of the demo's faults: which endpoint, which place, which kind, and nothing beside it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutover.errors import PlanError
-from cutover.plan.resolve import plain
+from cutover.plan.nodes import plain
 from cutover.plan.yaml12 import MAX_DEPTH, MAX_NODES, compose, resolve_scalar
 
 LOADERS = [pytest.param(yaml.SafeLoader, id="pure"), pytest.param(yaml.CSafeLoader, id="libyaml")]
