@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cutover.checks.base import Result
-from cutover.checks.http import Http
 from cutover.checks.diff import Diff
+from cutover.checks.http import Http
 from cutover.checks.load import Load
 from cutover.engine.registry import STEP_TYPES
 from cutover.engine.variables import UnsavedError, Values, Variables
