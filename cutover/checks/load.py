@@ -1,35 +1,46 @@
-"""The check ``load``: many clients at once, and thresholds on what they saw."""
+"""The check ``load``: many clients at once or a fixed rate, and thresholds on what they saw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cutover.checks.base import BackendName, Check, CheckContext, Result
+from cutover.checks.base import BackendName, Check, CheckContext, Result, Target
 from cutover.checks.diff import Diff
 from cutover.checks.http import Status
 from cutover.load.order import ImpossibleError, Order
 from cutover.load.prepare import order as order_for
 from cutover.load.prepare import prepare
+from cutover.load.program import find_k6
 from cutover.load.run import run_load
 from cutover.load.tally import Tally
-from cutover.load.verdict import bottleneck, describe, figures, judge
+from cutover.load.telling import conclude
+from cutover.load.turns import turns
+from cutover.load.verdict import figures
+from cutover.parity.settings import Documents, Sources
 from cutover.plan.model import Plan
-from cutover.plan.request import Request
+from cutover.plan.request import Headers, Request
 from cutover.plan.step import Step
-from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict, parse_threshold, worst
-from cutover.plan.units import Duration, format_duration
+from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict, parse_threshold
+from cutover.plan.units import Duration, Rate, format_duration, format_rate
 
+if TYPE_CHECKING:
+    from cutover.parity.fetch import Side
+
+DEFAULT_CONCURRENCY = 10
+MOST_CONNECTIONS = 1000
+"""For a rate, unless the plan says: a backend that hangs is not also flooded with connections."""
 DEFAULT_DURATION_S = 10.0
 COUNT_LIMIT_S = 600.0
 TIMEOUT_MARGIN_S = 60.0
+SOURCES_TIMEOUT_S = 60.0
 TURNS = 4
 LEAST_TURN_S = 2.0
-MAX_SAMPLES = 10
+LEAST_OF_K6_S = 1.0
 UNMEASURED = frozenset({"share", *DIFFERENCES})
 
 
@@ -39,42 +50,55 @@ class LoadRequest(Request):
     status: Status | None = None
 
 
-class Load(Check):
-    """Keep many clients asking a backend, each one request after another, and judge what they saw.
+class Load(Check, Sources):
+    """Ask a backend as many clients do, and judge what they saw.
 
     Example::
 
         load: {backend: new, concurrency: 100, for: 30s, thresholds: ["errors == 0%", "p95 <= 500ms"]}
+        load: {backend: new, rate: 200/s, for: 30s, thresholds: ["errors == 0%", "p99 <= 1s"]}
 
-    It lasts ``for`` so long, or until ``count`` requests are done, and then ``for`` so long at most. ``requests`` are
-    the safe ones of the plan's ``diff`` steps unless given. With a threshold against ``old``, old is loaded in turns,
-    for the same time. ``timeout`` is that of one request.
+    Without a ``rate``, ``concurrency`` clients ask one request after another; with one, requests arrive at that rate
+    and wait for no answer, on ``concurrency`` connections at most. It lasts ``for`` so long, or until ``count``
+    requests are done, and then ``for`` so long at most. Requests are the safe ones that the plan's ``diff`` steps list,
+    unless it has sources of its own. With a threshold against ``old``, old is loaded in turns, for the same time.
+    ``timeout`` is that of one request.
     """
 
     backend: BackendName
-    concurrency: int = Field(default=10, ge=1, le=10_000)
+    rate: Rate | None = None
+    concurrency: int | None = Field(default=None, ge=1, le=10_000)
     for_: Duration | None = Field(default=None, alias="for")
     count: int | None = Field(default=None, ge=1)
-    asked: list[LoadRequest] | None = Field(default=None, alias="requests", min_length=1)
     warm_up: Duration = 0.0
+    listed: list[LoadRequest] = Field(default_factory=list, alias="requests", min_length=1)
+    headers: Headers = Field(default_factory=dict)
     timeout: Duration = 10.0
     thresholds: list[Threshold] = Field(default=[parse_threshold("errors == 0%")], min_length=1)
+    engine: Literal["cutover", "k6"] = "cutover"
+    binary: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("for_", "timeout")
     @classmethod
     def _some_time(cls, value: float | None) -> float | None:
         if value == 0:
-            raise PydanticCustomError("load", "no time at all: nothing could be measured")
+            raise _mistake("no time at all: nothing could be measured")
         return value
 
-    @field_validator("asked")
+    @field_validator("listed")
     @classmethod
-    def _unsafe_is_said(cls, asked: list[LoadRequest] | None) -> list[LoadRequest] | None:
-        for request in asked or ():
+    def _unsafe_is_said(cls, listed: list[LoadRequest]) -> list[LoadRequest]:
+        for request in listed:
             if not (request.safe or request.unsafe):
-                message = f"{request}: may change data, many times over: say unsafe: true in it"
-                raise PydanticCustomError("unsafe", "{message}", {"message": message})
-        return asked
+                raise _mistake(f"{request}: may change data, many times over: say unsafe: true in it", "unsafe")
+        return listed
+
+    @field_validator("openapi")
+    @classmethod
+    def _of_old_alone(cls, documents: Documents | None) -> Documents | None:
+        if documents is not None and documents.new is not None:
+            raise _mistake("load draws requests from old's document alone: leave new out")
+        return documents
 
     @field_validator("thresholds")
     @classmethod
@@ -83,13 +107,21 @@ class Load(Check):
             if threshold.metric in UNMEASURED:
                 known = ", ".join(m for m in METRICS if m not in UNMEASURED)
                 message = f"load does not measure {threshold.metric!r}; it measures {known}"
-                raise PydanticCustomError("threshold", "{message}", {"message": message})
+                raise _mistake(message, "threshold")
         return thresholds
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.against_old and self.backend == "old":
-            raise PydanticCustomError("load", "a threshold against old compares old with itself here")
+            raise _mistake("a threshold against old compares old with itself here")
+        if self.rate and self.count and self.count / self.rate > self._limit:
+            takes, limit = format_duration(self.count / self.rate), format_duration(self._limit)
+            raise _mistake(f"{self.count} requests at {format_rate(self.rate)} take {takes}, and it ends after {limit}")
+        if self.binary is not None and self.engine != "k6":
+            raise _mistake("binary is where k6 is: it needs engine: k6")
+        timed = self.rate is not None or self.count is None
+        if self.engine == "k6" and (0 < self.warm_up < LEAST_OF_K6_S or (timed and self._expected < LEAST_OF_K6_S)):
+            raise _mistake("k6 asks for a second at least: give it a longer time")
         return self
 
     @property
@@ -97,80 +129,89 @@ class Load(Check):
         return any(threshold.relative is not None for threshold in self.thresholds)
 
     def summary(self) -> str:
+        pace = f"{self.concurrency or DEFAULT_CONCURRENCY} clients at once"
+        if self.rate is not None:
+            pace = format_rate(self.rate) + (f" on {self.concurrency} connections at most" if self.concurrency else "")
         extent = f"{self.count} requests" if self.count is not None else format_duration(self._limit)
         limits = ", ".join(map(str, self.thresholds))
-        return f"{self.backend} under {self.concurrency} clients at once, {extent}: {limits}"
+        by = " by k6" if self.engine == "k6" else ""
+        return f"{self.backend} under {pace}{by}, {extent}: {limits}"
 
     def least_seconds(self) -> float:
-        return len(self._backends) * (self.warm_up + (self._limit if self.count is None else 0.0))
+        least = self._expected if self.rate is not None or self.count is None else 0.0
+        return len(self._backends) * (self.warm_up + least)
 
     def default_timeout(self) -> float:
-        turns = len(self._backends) * self._turn_count()
-        return len(self._backends) * (self.warm_up + self._limit) + turns * 2 * self.timeout + TIMEOUT_MARGIN_S
+        rounds = len(self._backends) * self._turn_count()
+        sources = SOURCES_TIMEOUT_S if self.drawn_from else 0.0
+        asking = len(self._backends) * (self.warm_up + self._limit) + rounds * 2 * self.timeout
+        return sources + asking + TIMEOUT_MARGIN_S
 
     def asks(self) -> Sequence[BackendName]:
-        return self._backends
+        return [*self._backends, "old"] if self.openapi and "old" not in self._backends else self._backends
 
     def borrows(self, plan: Plan) -> Sequence[Step]:
-        if self.asked is not None:
+        if self.listed or self.requests_file or self.drawn_from:
             return ()
         return [step for steps in plan.phases.values() for step in steps if isinstance(step.settings, Diff)]
 
     def requests(self) -> Sequence[str]:
-        return tuple(str(request) for request in self.asked or ())
+        written = [*self.listed, *self.all_requests()]
+        return [*map(str, written), *(f"(from the {source})" for source in self.drawn_from)]
 
     async def run(self, ctx: CheckContext) -> Result:
-        tallies: dict[BackendName, Tally] = {name: Tally() for name in self._backends}
+        from cutover.parity.gather import SourceError  # noqa: PLC0415 - start-up time
+
+        tallies: dict[str, Tally] = {name: Tally() for name in self._backends}
         try:
-            for backend, order in self._turns(ctx):
-                tell = self._teller(ctx, backend)
-                tallies[backend].merge(await run_load(order, tell), after=True)
-        except ImpossibleError as error:
+            asked = await self._asked(ctx)
+            k6 = find_k6(self.binary) if self.engine == "k6" else None
+            orders = {name: self._order(ctx.target(name), asked.requests, k6) for name in self._backends}
+            for backend, order in turns(orders, self._turn_count()):
+                tallies[backend].merge(await run_load(order, self._teller(ctx, backend)), after=True)
+        except (ImpossibleError, SourceError) as error:
             return Result(Verdict.UNKNOWN, f"{self.backend}: not measured: {error}")
-        return self._result(tallies)
+        return self._result(tallies, asked)
 
     @property
     def _backends(self) -> list[BackendName]:
         return [self.backend, "old"] if self.against_old else [self.backend]
-
-    def _turns(self, ctx: CheckContext) -> Iterator[tuple[BackendName, Order]]:
-        """Each backend's share of each turn; whoever comes first in one comes last in the next."""
-        orders = {name: self._order(ctx, name) for name in self._backends}
-        turns = self._turn_count()
-        for turn in range(turns):
-            for name in self._backends if turn % 2 == 0 else reversed(self._backends):
-                order = orders[name]
-                count = None if order.count is None else order.count // turns + (turn < order.count % turns)
-                warm_up = order.warm_up if turn == 0 else 0.0
-                yield name, replace(order, seconds=order.seconds / turns, count=count, warm_up=warm_up)
-
-    def _turn_count(self) -> int:
-        if not self.against_old:
-            return 1
-        least = self.count // self.concurrency if self.count is not None else int(self._limit / LEAST_TURN_S)
-        return max(1, min(TURNS, least))
-
-    def _order(self, ctx: CheckContext, name: BackendName) -> Order:
-        target = ctx.target(name)
-        requests = tuple(
-            prepare(request, target.address, target.headers_with(request.headers), _statuses(request.status))
-            for request in self._asked(ctx)
-        )
-        return order_for(
-            target.address, requests, concurrency=self.concurrency, seconds=self._limit, count=self.count,
-            warm_up=self.warm_up, timeout=self.timeout,
-        )  # fmt: skip
 
     @property
     def _limit(self) -> float:
         default = DEFAULT_DURATION_S if self.count is None else COUNT_LIMIT_S
         return default if self.for_ is None else self.for_
 
-    def _asked(self, ctx: CheckContext) -> list[LoadRequest]:
-        if self.asked is not None:
-            return self.asked
+    @property
+    def _expected(self) -> float:
+        """How long it lasts, as far as that is known before."""
+        return self.count / self.rate if self.count is not None and self.rate is not None else self._limit
+
+    def _turn_count(self) -> int:
+        if not self.against_old:
+            return 1
+        if self.count is None or self.rate is not None:
+            return max(1, min(TURNS, int(self._expected / LEAST_TURN_S)))
+        return max(1, min(TURNS, self.count // (self.concurrency or DEFAULT_CONCURRENCY)))
+
+    async def _asked(self, ctx: CheckContext) -> Asked:
+        """Raises ``SourceError``."""
+        if not (self.requests_file or self.drawn_from):
+            return Asked(self.listed or self._borrowed(ctx.plan))
+        from cutover.parity.gather import SourceError, gather  # noqa: PLC0415 - start-up time
+
+        gathered = await gather(self, self._side(ctx.target("old")), None, public_url=ctx.plan.proxy.url)
+        allowed = [request for request in gathered.requests if request.safe or request.unsafe]
+        drawn = [LoadRequest.model_validate(one.model_dump(by_alias=True, include=_OF_A_REQUEST)) for one in allowed]
+        requests = [*self.listed, *(one for one in drawn if one not in self.listed)]
+        if not requests:
+            where = " and ".join([*([str(self.requests_file)] if self.requests_file else []), *self.drawn_from])
+            raise SourceError(f"no requests: none may be asked of those that {where} holds")
+        return Asked(requests, len(gathered.requests) - len(allowed), gathered.to_json())
+
+    def _borrowed(self, plan: Plan) -> list[LoadRequest]:
         found: dict[str, LoadRequest] = {}
-        for diff in (step.settings for step in self.borrows(ctx.plan)):
+        for diff in (step.settings for step in self.borrows(plan)):
             assert isinstance(diff, Diff)  # noqa: S101 - nothing else is borrowed
             for request in filter(lambda one: one.safe, diff.all_requests()):
                 headers = {**diff.headers, **request.headers}
@@ -179,37 +220,47 @@ class Load(Check):
                 )
         return list(found.values()) or [LoadRequest(path="/")]
 
+    def _side(self, target: Target) -> Side:
+        from cutover.parity.fetch import Limits, Side  # noqa: PLC0415 - start-up time
+
+        return Side(target.name, target.address, self._headers(target), Limits(timeout_s=self.timeout))
+
+    def _headers(self, target: Target) -> Callable[[Mapping[str, str]], dict[str, str]]:
+        return lambda own: target.headers_with({**self.headers, **own})
+
+    def _order(self, target: Target, requests: Sequence[LoadRequest], k6: str | None) -> Order:
+        headers = self._headers(target)
+        prepared = tuple(
+            prepare(request, target.address, headers(request.headers), _statuses(request.status))
+            for request in requests
+        )
+        usual = DEFAULT_CONCURRENCY if self.rate is None else MOST_CONNECTIONS
+        return order_for(
+            target.address, prepared, concurrency=self.concurrency or usual, seconds=self._limit, count=self.count,
+            warm_up=self.warm_up, timeout=self.timeout, rate=self.rate, k6=k6,
+        )  # fmt: skip
+
     def _teller(self, ctx: CheckContext, backend: BackendName) -> Callable[[str], None]:
         prefix = f"{backend}: " if self.against_old else ""
         return lambda text: ctx.progress(prefix + text)
 
-    def _result(self, tallies: dict[BackendName, Tally]) -> Result:
-        new, old = tallies[self.backend], tallies["old"] if self.against_old else None
-        judged = judge(self.thresholds, new, old)
-        limited = [name for name, tally in tallies.items() if bottleneck(tally)]
-        summary = f"{self.backend}: {describe(new)}"
-        if old is not None:
-            summary += f"; old: {describe(old)}"
-        for one in judged:
-            if one.verdict is not Verdict.PASS:
-                summary += f"; {one.verdict}: {one.threshold}{f' ({one.why})' if one.why else ''}"
-        if limited:
-            summary += "; the load generator was the limit, so times are upper bounds"
-        verdicts = [one.verdict for one in judged]
-        for name, tally in tallies.items():
-            if self.count is not None and tally.requests < self.count:
-                verdicts.append(Verdict.UNKNOWN)
-                summary += f"; only {tally.requests:,} of {self.count:,} requests to {name} within the time"
-        return Result(
-            worst(verdicts),
-            summary,
-            figures=figures(new),
-            details={
-                "bottleneck": bool(limited),
-                "thresholds": {str(one.threshold): one.verdict for one in judged},
-                "backends": {name: _detail(tally) for name, tally in tallies.items()},
-            },
-        )
+    def _result(self, tallies: Mapping[str, Tally], asked: Asked) -> Result:
+        verdict, told, details = conclude(self.thresholds, tallies, self.backend, self.count)
+        if asked.left_out:
+            told = f"{told}; {asked.left_out} requests that may change data were left out"
+        return Result(verdict, told, figures(tallies[self.backend]), {**details, "sources": asked.sources})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The requests; ``left_out`` of the written ones, and what ``sources`` say of themselves."""
+
+    requests: Sequence[LoadRequest]
+    left_out: int = 0
+    sources: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OF_A_REQUEST = set(Request.model_fields)
 
 
 def _statuses(status: Status | None) -> tuple[int, ...] | None:
@@ -218,14 +269,5 @@ def _statuses(status: Status | None) -> tuple[int, ...] | None:
     return tuple(status) if isinstance(status, list) else (status,)
 
 
-def _detail(tally: Tally) -> dict[str, Any]:
-    return {
-        "figures": figures(tally),
-        "at_least": figures(tally, surely=True),
-        "statuses": {str(status): count for status, count in tally.statuses.items()},
-        "errors": dict(tally.errors),
-        "samples": dict(tally.samples.most_common(MAX_SAMPLES)),
-        "connects": tally.connects,
-        "seconds": tally.seconds,
-        "busy": tally.busy,
-    }
+def _mistake(message: str, kind: str = "load") -> PydanticCustomError:
+    return PydanticCustomError(kind, "{message}", {"message": message})

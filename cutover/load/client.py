@@ -1,9 +1,8 @@
-"""One client: a connection that sends a request, reads its answer, and sends the next."""
+"""One client: a connection that sends a request, reads its answer, and asks what to do next."""
 
 from __future__ import annotations
 
 import asyncio
-from time import perf_counter
 from typing import Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -20,17 +19,22 @@ class Crowd(Protocol):
     clock: Clock
     buffer: memoryview
 
-    def next(self, sent: float) -> Prepared | None:
-        """The request to send now, or None when it is over."""
+    def next(self, client: Client) -> None:
+        """Let a client that has nothing to do ``send``, ``end``, or rest until there is something."""
         ...
 
     def answered(self, client: Client, status: int) -> None: ...
 
-    def failed(self, kind: str, what: str, client: Client | None) -> None: ...
+    def failed(self, client: Client, kind: str, what: str) -> None: ...
 
 
 class Client(asyncio.BufferedProtocol):
-    """A keep-alive connection. ``closed`` is done when it is gone; its result says whether that was an error."""
+    """A keep-alive connection. ``closed`` is done when it is gone; its result says whether that was an error.
+
+    Of the request under way: ``since`` is the moment from which its time counts, ``sent`` that at which it was sent,
+    both by ``time.perf_counter``; ``waited`` are the seconds in between that were surely the backend's; ``received``
+    are the bytes of its answer so far.
+    """
 
     def __init__(self, crowd: Crowd, wire: dict[str, bytes]) -> None:
         self.crowd = crowd
@@ -38,7 +42,8 @@ class Client(asyncio.BufferedProtocol):
         self.closed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
         self.request: Prepared | None = None
-        self.sent = 0.0
+        self.since = self.sent = self.waited = 0.0
+        self.received = 0
         self.parser = HttpResponseParser(self)
         self._begins = self._ends = 0
         self._status = 0
@@ -47,12 +52,13 @@ class Client(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # it is a stream
-        self._send()
+        self.crowd.next(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         return self.crowd.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.received += nbytes
         try:
             self.parser.feed_data(self.crowd.buffer[:nbytes])
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -73,27 +79,30 @@ class Client(asyncio.BufferedProtocol):
                 self._finish()
             else:
                 when = "in the middle of an answer" if self._begins else "before an answer"
-                self.fail("connection", f"connection {'closed' if exc is None else 'reset'} {when}")
+                kind = "closed" if exc is None else "reset"
+                self.fail(kind, f"connection {kind} {when}")
         if not self.closed.done():
             self.closed.set_result(self._broken)
 
     def fail(self, kind: str, what: str) -> None:
         """Count the request under way as an error, and give up the connection."""
         self._broken = True
-        self.crowd.failed(kind, what, self)
+        self.crowd.failed(self, kind, what)
         self.request = None
+        self.end()
+
+    def send(self, request: Prepared, *, sent: float, since: float, waited: float = 0.0) -> None:
+        self.request, self.sent, self.since, self.waited, self.received = request, sent, since, waited, 0
+        if self.transport is not None:
+            self.transport.write(self.wire[request.wire])
+
+    @property
+    def gone(self) -> bool:
+        return self.transport is None or self.transport.is_closing()
+
+    def end(self) -> None:
         if self.transport is not None:
             self.transport.abort()
-
-    def _send(self) -> None:
-        self.sent = perf_counter()
-        self.request = self.crowd.next(self.sent)
-        if self.transport is None:
-            return
-        if self.request is None:
-            self.transport.abort()
-        else:
-            self.transport.write(self.wire[self.request.wire])
 
     def _finish(self) -> None:
         self.crowd.answered(self, self._status)
@@ -109,7 +118,7 @@ class Client(asyncio.BufferedProtocol):
             self.parser = HttpResponseParser(self)
         self._begins = self._ends = 0
         self._headers_complete = self._framed = False
-        self._send()
+        self.crowd.next(self)
 
     def on_message_begin(self) -> None:
         self._begins += 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import selectors
 from time import perf_counter
 
 
-class Clock(selectors.DefaultSelector):
+class Clock(selectors.EpollSelector):
     """A selector that notes when its caller learned of events, and since when they may have been waiting.
 
     All readings are of ``time.perf_counter``, in seconds. Events that were there at once had arrived at any moment
@@ -24,6 +25,10 @@ class Clock(selectors.DefaultSelector):
         if events or timeout == 0:
             self.woke, self.earliest = before, previous
             return events
+        if timeout is not None:
+            # epoll waits whole milliseconds, and arrivals of a rate are due in between.
+            select.select([self.fileno()], [], [], timeout)
+            timeout = 0
         events = super().select(timeout)
         self.woke = self.earliest = perf_counter()
         self.idle += self.woke - before

@@ -28,11 +28,22 @@ class Histogram:
         self.max = 0.0
 
     def add(self, seconds: float) -> None:
-        bucket = int((log(seconds) - _SHIFT) * _PER_LOG) if seconds > LEAST_S else 0
-        self.counts[bucket if bucket < BUCKETS else -1] += 1
+        self.counts[_bucket(seconds)] += 1
         self.requests += 1
         self.total += seconds
         self.max = max(self.max, seconds)
+
+    @classmethod
+    def of(cls, counts: Mapping[float, int]) -> Self:
+        """So many of each time."""
+        histogram = cls()
+        for seconds, requests in counts.items():
+            if requests:
+                histogram.add(seconds)
+                histogram.counts[_bucket(seconds)] += requests - 1
+                histogram.requests += requests - 1
+                histogram.total += seconds * (requests - 1)
+        return histogram
 
     def merge(self, other: Histogram) -> None:
         self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
@@ -69,3 +80,8 @@ class Histogram:
             histogram.requests += count
         histogram.total, histogram.max = total, highest
         return histogram
+
+
+def _bucket(seconds: float) -> int:
+    bucket = int((log(seconds) - _SHIFT) * _PER_LOG) if seconds > LEAST_S else 0
+    return min(bucket, BUCKETS - 1)

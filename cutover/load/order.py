@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any, Self
+
+ROUNDING_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class ImpossibleError(Exception):
 class Order:
     """Where to send what, how often. It ends after ``seconds``, or after ``count`` requests and ``seconds`` at most.
 
-    ``warm_up`` comes before, in seconds, and is not counted; ``timeout`` is that of a connection and of a request.
+    Without a ``rate``, ``concurrency`` clients ask one request after another. With one, so many arrive per second, the
+    first ``offset`` seconds after the start, on ``concurrency`` connections at most. ``warm_up`` comes before, in
+    seconds, and is not counted; ``timeout`` is that of a connection and of a request. ``k6`` is the program that makes
+    the load instead.
     """
 
     host: str
@@ -40,6 +46,18 @@ class Order:
     count: int | None
     warm_up: float
     timeout: float
+    rate: float | None = None
+    offset: float = 0.0
+    k6: str | None = None
+
+    @property
+    def arrivals(self) -> int:
+        """How many requests arrive, where that is told by a rate."""
+        if self.rate is None:
+            return 0
+        # What a float can't tell from a whole number is one.
+        within = ceil(round((self.seconds - self.offset) * self.rate, ROUNDING_DIGITS))
+        return max(0, within if self.count is None else min(within, self.count))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -42,6 +42,8 @@ def order(
     count: int | None,
     warm_up: float,
     timeout: float,
+    rate: float | None,
+    k6: str | None,
 ) -> Order:
     parts = urlsplit(url)
     tls = parts.scheme == "https"
@@ -55,4 +57,6 @@ def order(
         count=count,
         warm_up=warm_up,
         timeout=timeout,
+        rate=rate,
+        k6=k6,
     )

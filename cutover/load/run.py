@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from cutover.load.order import ImpossibleError, Order
+from cutover.load.order import ImpossibleError, Order, Prepared
 from cutover.load.tally import Tally
 from cutover.plan.units import format_duration
+from cutover.redact import redact
 
 CLIENTS_PER_WORKER = 50
+RATE_PER_WORKER = 2000
 LINE_LIMIT_BYTES = 4 * 1024 * 1024
 START_TIMEOUT_S = 30.0
 STDERR_TAIL = 500
@@ -38,7 +40,7 @@ async def run_load(order: Order, progress: Progress) -> Tally:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_work(share, lambda seen, n=n: tell(n, seen)))  # type: ignore[misc]
-                for n, share in enumerate(shares(order, worker_count(order.concurrency)))
+                for n, share in enumerate(shares(order, worker_count(order)))
             ]
     except* ImpossibleError as errors:
         raise errors.exceptions[0] from None
@@ -47,23 +49,38 @@ async def run_load(order: Order, progress: Progress) -> Tally:
     return tally
 
 
-def worker_count(concurrency: int) -> int:
+def worker_count(order: Order) -> int:
     """As many as help: half of the processors are left to what is measured, or to this machine's proxy."""
-    return max(1, min(len(os.sched_getaffinity(0)) // 2, concurrency // CLIENTS_PER_WORKER))
+    if order.k6 is not None:
+        return 1
+    helping = order.concurrency / CLIENTS_PER_WORKER if order.rate is None else order.rate / RATE_PER_WORKER
+    return max(1, min(len(os.sched_getaffinity(0)) // 2, int(helping)))
 
 
 def shares(order: Order, workers: int) -> list[Order]:
-    """The order, split so that clients and requests add up to it."""
+    """The order, split so that clients and requests add up to it.
+
+    Each worker begins with another request, and of a rate each has every so manieth arrival.
+    """
     concurrency = order.concurrency if order.count is None else min(order.concurrency, order.count)
     workers = min(workers, concurrency)
     return [
         replace(
             order,
+            requests=rotated(order.requests, n * len(order.requests) // workers),
             concurrency=_share(concurrency, workers, n),
             count=None if order.count is None else _share(order.count, workers, n),
+            rate=None if order.rate is None else order.rate / workers,
+            offset=0.0 if order.rate is None else n / order.rate,
         )
         for n in range(workers)
     ]
+
+
+def rotated(requests: tuple[Prepared, ...], begin: int) -> tuple[Prepared, ...]:
+    """The same requests, from another one on."""
+    begin %= len(requests)
+    return requests[begin:] + requests[:begin]
 
 
 def _share(total: int, parts: int, n: int) -> int:
@@ -73,7 +90,7 @@ def _share(total: int, parts: int, n: int) -> int:
 async def _work(order: Order, tell: Callable[[Mapping[str, float]], None]) -> Tally:
     # The worker finds the same packages as this process, but nothing in the folder where it happens to run.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "cutover.load.worker",
+        sys.executable, "-P", "-m", f"cutover.load.{'worker' if order.k6 is None else 'k6'}",
         stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LINE_LIMIT_BYTES, start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )  # fmt: skip
@@ -102,11 +119,11 @@ async def _converse(process: Process, order: Order, tell: Callable[[Mapping[str,
         if "progress" in message:
             tell(message["progress"])
         elif "impossible" in message:
-            raise ImpossibleError(message["impossible"])
+            raise ImpossibleError(redact(message["impossible"]))
         else:
             return Tally.from_json(message["tally"])
     complaint = (await process.stderr.read()).decode(errors="replace").strip()[-STDERR_TAIL:]
-    raise ImpossibleError(f"a load worker ended with status {await process.wait()}: {complaint}")
+    raise ImpossibleError(f"a load worker ended with status {await process.wait()}: {redact(complaint)}")
 
 
 def _progress_line(latest: Mapping[int, Mapping[str, float]]) -> str:
@@ -114,6 +131,8 @@ def _progress_line(latest: Mapping[int, Mapping[str, float]]) -> str:
     seconds = max(s["seconds"] for s in seen)
     if not seconds:
         return "warming up"
+    if "requests" not in seen[0]:
+        return f"k6 has been asking for {format_duration(seconds)}"
     requests, errors = (int(sum(s[name] for s in seen)) for name in ("requests", "errors"))
     p95 = format_duration(max(s["p95"] for s in seen))
     return f"{requests / seconds:,.0f} requests/s, {errors:,} errors, p95 {p95}"

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cutover.load.tally import LOCAL, Tally
-from cutover.plan.thresholds import MIN_SAMPLES, TIMES, Threshold, Verdict, format_metric
+from cutover.plan.thresholds import COUNTS, MIN_SAMPLES, TIMES, Threshold, Verdict, format_metric
 
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0}
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
+TOLD = ("requests", "rps", "errors", "p50", "p95", "p99")
+"""What a summary tells in any case."""
 OWN_SHARE = 0.5
 """More than this of the p95 may be the generator's own doing: then it was the bottleneck."""
+LATE_S = 0.1
+"""A rate is kept where 95 % of the arrivals were at most so much later than they should have been."""
+MISSED_SHARE = 0.01
+"""And where at most so many of them were never asked."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Judged:
 
 
 def figures(tally: Tally, *, surely: bool = False) -> dict[str, float]:
-    """Metrics in the units of thresholds; those with too few samples are absent.
+    """Metrics in the units of thresholds, and ``throughput`` in bytes/s; those with too few samples are absent.
 
     Times are upper bounds: the generator may have learned late of an answer. ``surely`` gives the lower bounds.
     """
@@ -32,6 +38,7 @@ def figures(tally: Tally, *, surely: bool = False) -> dict[str, float]:
     found = {"requests": float(tally.requests), "errors": 100 * tally.failed / tally.requests}
     if tally.seconds:
         found["rps"] = tally.requests / tally.seconds
+        found["throughput"] = tally.received / tally.seconds
     times = tally.surely if surely else tally.latency
     late = tally.lag.percentile(95) if surely else 0.0
     for metric, percent in PERCENTILES.items():
@@ -48,6 +55,11 @@ def bottleneck(tally: Tally) -> bool:
     return upper is not None and lower is not None and upper - lower > OWN_SHARE * upper
 
 
+def kept_rate(tally: Tally) -> bool:
+    """Whether the generator asked as often as it was told to; one without a rate always does."""
+    return tally.late.percentile(95) <= LATE_S and tally.missed <= MISSED_SHARE * (tally.missed + tally.requests)
+
+
 def judge(thresholds: Sequence[Threshold], new: Tally, old: Tally | None) -> list[Judged]:
     return [_judge(threshold, new, old) for threshold in thresholds]
 
@@ -60,12 +72,12 @@ def _judge(threshold: Threshold, new: Tally, old: Tally | None) -> Judged:
         return Judged(threshold, plain, "too few samples")
     if threshold.metric in TIMES:
         return _judge_time(threshold, plain, new, old)
-    limited = bottleneck(new) or (threshold.relative is not None and old is not None and bottleneck(old))
-    if threshold.metric == "rps" and limited and (plain is Verdict.FAIL or threshold.relative is not None):
+    limited = _limited(new) or (threshold.relative is not None and old is not None and _limited(old))
+    if threshold.metric in COUNTS and limited and (plain is Verdict.FAIL or threshold.relative is not None):
         return Judged(threshold, Verdict.UNKNOWN, "the load generator was the limit")
     if threshold.metric == "errors" and plain is Verdict.FAIL and _local(new, old):
         return Judged(threshold, Verdict.UNKNOWN, "this machine ran out of ports, descriptors or memory")
-    return Judged(threshold, plain)
+    return _judged(threshold, plain, new)
 
 
 def _judge_time(threshold: Threshold, plain: Verdict, new: Tally, old: Tally | None) -> Judged:
@@ -78,27 +90,21 @@ def _judge_time(threshold: Threshold, plain: Verdict, new: Tally, old: Tally | N
     else:
         other = plain
     if plain is other:
-        return Judged(threshold, plain)
+        return _judged(threshold, plain, new)
     return Judged(threshold, Verdict.UNKNOWN, "the load generator was the limit")
+
+
+def _judged(threshold: Threshold, verdict: Verdict, new: Tally) -> Judged:
+    """With the figure where nothing else tells it."""
+    metric = threshold.metric
+    if verdict is Verdict.PASS or metric in TOLD:
+        return Judged(threshold, verdict)
+    return Judged(threshold, verdict, f"{metric} {format_metric(metric, figures(new)[metric])}")
+
+
+def _limited(tally: Tally) -> bool:
+    return bottleneck(tally) or not kept_rate(tally)
 
 
 def _local(new: Tally, old: Tally | None) -> bool:
     return any(tally.errors[LOCAL] for tally in (new, old) if tally is not None)
-
-
-def describe(tally: Tally) -> str:
-    """One line: how much, how fast, what went wrong."""
-    found = figures(tally)
-    parts = [f"{tally.requests:,} requests"]
-    if "rps" in found:
-        parts.append(f"{found['rps']:,.0f}/s")
-    if "errors" in found:
-        parts.append(f"{format_metric('errors', found['errors'])} errors")
-    parts += [f"{metric} {format_metric(metric, found[metric])}" for metric in ("p50", "p95", "p99") if metric in found]
-    if set(tally.statuses) - {200}:
-        answers = ", ".join(f"{count:,}x {status}" for status, count in tally.statuses.most_common())
-        parts.append(f"answers {answers}")
-    if tally.samples:
-        what, count = tally.samples.most_common(1)[0]
-        parts.append(f"{what} ({count:,} times)")
-    return ", ".join(parts)

@@ -90,7 +90,7 @@ async def test_every_way_to_answer_is_understood(
     result = await load(count=12).run(context(new=await serving.answer(raw, close=close)))
     if raw == OK:
         # It closed connections that it had promised to keep: a client may have lost a request to that.
-        assert seen(result)["errors"].keys() <= {"connection"}
+        assert seen(result)["errors"].keys() <= {"closed", "reset"}
         return
     assert result.verdict is Verdict.PASS, result.summary
     assert seen(result)["errors"] == {}
@@ -136,10 +136,10 @@ async def test_an_expected_status_is_no_error(serving: Serving, context: MakeCon
         (OK + b"HTTP/1.1 200", "protocol", "more than one answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 8\r\n\r\nabcdefgh", "protocol", "not an HTTP"),
         (b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "protocol", "not an HTTP"),
-        (b"", "connection", "closed before an answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "connection", "closed in the middle"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal", "connection", "closed in the middle"),
-        (b"HTTP/1.1 200 OK\r\nContent-Le", "connection", "closed in the middle"),
+        (b"", "closed", "closed before an answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "closed", "closed in the middle"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal", "closed", "closed in the middle"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "closed", "closed in the middle"),
     ],
     ids=[
         "ssh",
@@ -172,7 +172,7 @@ async def test_resets_are_errors(serving: Serving, context: MakeContext) -> None
         writer.transport.abort()
 
     result = await load(count=8).run(context(new=await serving.start(reset)))
-    assert seen(result)["errors"] == {"connection": 8}
+    assert seen(result)["errors"] == {"reset": 8}
 
 
 async def test_silence_is_a_time_out_and_shows_in_the_percentiles(serving: Serving, context: MakeContext) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cutover.load.tally import LOCAL, Tally
-from cutover.load.verdict import bottleneck, describe, figures, judge
+from cutover.load.telling import describe
+from cutover.load.verdict import bottleneck, figures, judge
 from cutover.plan.thresholds import Verdict, parse_threshold
 
 
