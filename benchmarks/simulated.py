@@ -79,8 +79,8 @@ class Backend:
         tally = Tally(requests=requests, tries=requests, failed=failed, drawn=requests)
         seconds, chances = self.bins
         counts = rng.multinomial(requests, chances)
-        for place in np.flatnonzero(counts):
-            tally.times.add(float(seconds[place]), int(counts[place]))
+        hit = np.flatnonzero(counts)
+        tally.times.add_all(dict(zip(seconds[hit].tolist(), counts[hit].tolist(), strict=True)))
         return tally
 
 
