@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cutover.checks.traffic import Traffic
+from cutover.engine import backlog
 from cutover.engine.session import Session
 from cutover.errors import CutoverError, ProxyError
-from cutover.hosts.base import LogCursor
+from cutover.hosts.base import Host, LogCursor, LogRead
 from cutover.plan.model import Plan
 from cutover.proxy import NginxProxy, ProxySpec
 from cutover.proxy.spec import address, is_name
@@ -99,14 +100,34 @@ class ProxyLog:
     async def read(self, cursor: LogCursor | None) -> Chunk:
         from cutover.traffic.observer import Chunk  # noqa: PLC0415 - start-up time
 
-        path = await self._proxy.access_log()
+        file = await self._file()
         try:
             if cursor is None:
-                return Chunk(b"", await self._proxy.host.log_end(path))
-            read = await self._proxy.host.read_log(path, cursor, CHUNK_BYTES)
+                return Chunk(b"", await file.end())
+            read = await file.read(cursor, CHUNK_BYTES)
         except ProxyError as error:
             if self._proxy.spec.proxy.server is not None:
                 raise
-            needed = f"access_log {path} {self._proxy.spec.variable};"
+            needed = f"access_log {file.path} {self._proxy.spec.variable};"
             raise ProxyError(f"{error.message}: your own server block needs {needed}", error.hint) from error
         return Chunk(read.data, read.cursor, read.behind, read.note)
+
+    async def newest(self, cursor: LogCursor, seconds: float) -> LogCursor | None:
+        return await backlog.newest(await self._file(), cursor, seconds)
+
+    async def _file(self) -> LogFile:
+        return LogFile(self._proxy.host, await self._proxy.access_log())
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """Implements ``backlog.Log``."""
+
+    host: Host
+    path: str
+
+    async def end(self) -> LogCursor:
+        return await self.host.log_end(self.path)
+
+    async def read(self, cursor: LogCursor, limit: int) -> LogRead:
+        return await self.host.read_log(self.path, cursor, limit)

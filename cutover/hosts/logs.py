@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +50,11 @@ def end(files: LogFiles, path: str) -> LogCursor:
         if entry is None:
             return LogCursor()
         start = max(0, entry.size - LONGEST_LINE_BYTES)
-        offset = start + files.read(path, start, entry.size - start).rfind(b"\n") + 1
-        before = max(0, offset - DIGEST_OF_BYTES)
-        return LogCursor(entry.file, offset, _digest(files.read(path, before, offset - before)))
+        return _at(files, path, entry, start + files.read(path, start, entry.size - start).rfind(b"\n") + 1)
 
 
 def read_on(files: LogFiles, path: str, cursor: LogCursor, limit: int) -> LogRead:
-    """Whole lines behind the cursor, at most ``limit`` bytes.
+    """Whole lines behind the cursor, at most ``limit`` bytes. One without a digest may stand within a line.
 
     Of a log that was rotated, first what was left of the earlier file. One that was truncated is read from its
     beginning. Raises ``ProxyError`` where there is no log.
@@ -89,6 +87,10 @@ def _go_on(files: LogFiles, path: str, entry: Entry, cursor: LogCursor, limit: i
         return None
     if entry.size < cursor.offset:
         return None
+    if cursor.offset and not cursor.digest:
+        if cursor.file != entry.file:
+            return None
+        cursor = _next_line(files, path, entry, cursor.offset)
     start = max(0, cursor.offset - DIGEST_OF_BYTES)
     known = cursor.offset - start
     content = files.read(path, start, known + limit)
@@ -104,16 +106,36 @@ def _go_on(files: LogFiles, path: str, entry: Entry, cursor: LogCursor, limit: i
     return LogRead(content[known:whole], LogCursor(entry.file, offset, digest), behind)
 
 
+def _next_line(files: LogFiles, path: str, entry: Entry, offset: int) -> LogCursor:
+    """The first line that begins there or behind."""
+    ended = files.read(path, offset - 1, LONGEST_LINE_BYTES).find(b"\n")
+    return _at(files, path, entry, offset + max(0, ended))
+
+
+def _at(files: LogFiles, path: str, entry: Entry, offset: int) -> LogCursor:
+    before = max(0, offset - DIGEST_OF_BYTES)
+    return LogCursor(entry.file, offset, _digest(files.read(path, before, offset - before)))
+
+
 def _rest_of_rotated(files: LogFiles, path: str, cursor: LogCursor, limit: int) -> LogRead | None:
     if cursor == LogCursor():
         return None
-    for earlier in files.rotated(path):
+    rotated = files.rotated(path)
+    for position, earlier in enumerate(rotated):
         entry = files.look(earlier)
         if entry is None or (cursor.offset == 0 and entry.file != cursor.file):
             continue
         if (read := _go_on(files, earlier, entry, cursor, limit)) is not None:
-            return read
+            return read if read.data else _of_next(files, path, earlier, rotated[:position], limit) or read
     return None
+
+
+def _of_next(files: LogFiles, path: str, earlier: str, later: Sequence[str], limit: int) -> LogRead | None:
+    """A log that was rotated twice since goes on in ``.1`` behind ``.2``."""
+    number = earlier.removeprefix(f"{path}.")
+    following = f"{path}.{int(number) - 1}" if number.isdecimal() else ""
+    entry = files.look(following) if following in later else None
+    return None if entry is None else _go_on(files, following, entry, LogCursor(entry.file), limit)
 
 
 @contextmanager

@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cutover.plan.units import format_duration
 from cutover.traffic.counting import Batch, Counting
 from cutover.traffic.seen import Seen
 
 CATCH_UP_LIMIT_S = 3.0
 """How long one evaluation reads. Whatever is left then is said, and read by the next."""
+
+BACKLOG_BYTES = 64 * 1024 * 1024
+"""A second's work. Of a log that is further behind, only what the longest window needs is read, and that is said."""
 
 SLICES = 60
 """How finely the longest window is divided; what a window holds is off by one slice at most."""
@@ -37,6 +41,10 @@ class Source(Protocol):
 
     async def read(self, cursor: Any) -> Chunk:
         """Raise ``CutoverError`` where the log can't be read."""
+        ...
+
+    async def newest(self, cursor: Any, seconds: float) -> Any:
+        """Where the newest ``seconds`` of the log begin; None where that is not far behind the cursor."""
         ...
 
 
@@ -65,6 +73,7 @@ class Observer:
         self._before = Seen()
         self._since = time.monotonic()
         self._behind = 0
+        self._passed_over = False
         self._notes: Counter[str] = Counter()
         self._reading = asyncio.Lock()
 
@@ -100,6 +109,9 @@ class Observer:
         try:
             while True:
                 chunk = await self._source.read(self._cursor)
+                if chunk.behind > BACKLOG_BYTES and not self._passed_over and await self._pass_over():
+                    batches.clear()
+                    continue
                 batch = await asyncio.to_thread(self._counting.count, chunk.data) if chunk.data else None
                 # From here to the end nothing is awaited: what was read is counted, and once.
                 self._cursor, self._behind = chunk.cursor, chunk.behind
@@ -107,16 +119,36 @@ class Observer:
                     self._notes[chunk.note] += 1
                 if batch is not None:
                     self._take(batches, batch)
+                self._passed_over = self._passed_over and chunk.behind > 0
                 if (not chunk.behind and not chunk.note) or time.monotonic() > deadline:
                     return
         finally:
             self._keep(batches)
 
+    async def _pass_over(self) -> bool:
+        """Go on where the longest window begins. What was counted long before is forgotten: it is no longer all."""
+        begin = await self._source.newest(self._cursor, self._window)
+        self._passed_over = True
+        if begin is None:
+            return False
+        self._cursor = begin
+        self._slices.clear()
+        self._before = Seen()
+        self._since = time.monotonic()
+        self._notes[
+            f"what the log says of the time before the newest {format_duration(self._window)} was not read"
+        ] += 1
+        return True
+
     def _take(self, batches: list[Batch], batch: Batch) -> None:
-        """A long backlog is not kept whole: its parts become one for each slice of time."""
-        if batches and abs(batch.end - batches[-1].end) < self._slice_s:
-            batches[-1].seen.merge(batch.seen)
-            batches[-1].end = batch.end
+        """A long backlog is not kept whole: its parts become one for each slice of time.
+
+        What says no time belongs to what is beside it.
+        """
+        last = batches[-1] if batches else None
+        if last is not None and (not (last.end and batch.end) or abs(batch.end - last.end) < self._slice_s):
+            last.seen.merge(batch.seen)
+            last.begin, last.end = last.begin or batch.begin, batch.end or last.end
         else:
             batches.append(batch)
         while batches[0].end < batch.end - self._window:

@@ -103,6 +103,29 @@ def test_rotation_loses_nothing(log: Log, suffix: str) -> None:
     assert log.notes == []
 
 
+def test_rotation_while_nobody_reads_loses_nothing_however_often(log: Log) -> None:
+    log.write("a")
+    for name in ("b", "c", "d"):
+        for number in (2, 1, 0):
+            earlier = log.path.with_name(f"access.log.{number}" if number else "access.log")
+            if earlier.exists():
+                earlier.rename(log.path.with_name(f"access.log.{number + 1}"))
+        log.write(name)
+    found: list[str] = []
+    for _ in range(6):
+        found += log.read(limit=4096)
+    assert (found, log.notes) == (["a", "b", "c", "d"], [])
+
+
+@pytest.mark.parametrize("offset", [1, 6, 7, 8, 13, 699, 700])
+def test_a_cursor_without_a_digest_begins_with_the_next_whole_line(log: Log, offset: int) -> None:
+    content = log.path.read_bytes()
+    read = read_on(LocalLogs(), str(log.path), LogCursor(log.path.stat().st_ino, offset), LIMIT)
+    assert read.data == content[(offset + 6) // 7 * 7 :]
+    other = read_on(LocalLogs(), str(log.path), LogCursor(1, offset), LIMIT)
+    assert (other.data, bool(other.note)) == (content, True)
+
+
 def test_rotation_of_an_empty_log_loses_nothing(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.path.write_text("")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from cutover.engine import backlog
 from cutover.errors import ProxyError
-from cutover.hosts.base import LogCursor
+from cutover.hosts.base import LogCursor, LogRead
 from cutover.hosts.logs import LocalLogs, end, read_on
 from cutover.traffic import observer as observing
 from cutover.traffic.counting import Counting
@@ -17,6 +19,17 @@ from cutover.traffic.observer import SLICES, Chunk, Observer
 from tests.support.accesslog import BACKENDS, line, old
 
 CHUNK_BYTES = 4096
+
+
+@dataclass
+class OnDisk:
+    path: str
+
+    async def end(self) -> LogCursor:
+        return end(LocalLogs(), self.path)
+
+    async def read(self, cursor: LogCursor, limit: int) -> LogRead:
+        return read_on(LocalLogs(), self.path, cursor, limit)
 
 
 class Log:
@@ -37,6 +50,9 @@ class Log:
         read = await asyncio.to_thread(read_on, LocalLogs(), str(self.path), cursor, CHUNK_BYTES)
         self.bytes += len(read.data)
         return Chunk(read.data, read.cursor, read.behind, read.note)
+
+    async def newest(self, cursor: LogCursor, seconds: float) -> LogCursor | None:
+        return await backlog.newest(OnDisk(str(self.path)), cursor, seconds)
 
     def observer(self, window: float = 60.0) -> Observer:
         cursor = end(LocalLogs(), str(self.path))
@@ -156,3 +172,72 @@ async def test_a_reader_that_lags_says_so_and_goes_on_later(log: Log, monkeypatc
     while seen.behind:
         seen = await observer.look(60)
     assert seen.total("new").requests == 100
+
+
+HOURS_S = 6 * 3600
+
+
+def grow_for_hours(log: Log, now: float) -> None:
+    """Six hours: old fails, until it is new that fails in the last minute, one request a second."""
+    log.write(*(old(msec=now - age, upstream_status="500", status=500) for age in range(HOURS_S, 60, -1)))
+    log.write(*(line(msec=now - age, upstream_status="500", status=500) for age in range(60, -1, -1)))
+
+
+@pytest.fixture
+def short_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observing, "BACKLOG_BYTES", 64 * 1024)
+    monkeypatch.setattr(backlog, "FINE_ENOUGH_BYTES", 8 * 1024)
+
+
+@pytest.mark.usefixtures("short_backlog")
+async def test_of_a_backlog_of_hours_only_what_the_window_needs_is_read_and_that_is_said(log: Log) -> None:
+    observer = log.observer(window=300.0)
+    grow_for_hours(log, time.time())
+    seen = await observer.look(300.0)
+    assert log.bytes < log.path.stat().st_size / 20
+    assert (seen.total("new").failed, seen.behind) == (61, 0)
+    assert 240 <= seen.total("old").requests <= 300
+    assert seen.notes == ["what the log says of the time before the newest 5m was not read"]
+    assert observer.all_seen().notes == seen.notes
+    assert observer.all_seen().seconds == pytest.approx(320, abs=30)
+    log.write(line() * 3)
+    assert (await observer.look(300.0)).total("new").requests == 64
+
+
+@pytest.mark.usefixtures("short_backlog")
+async def test_nothing_within_the_window_is_passed_over(log: Log) -> None:
+    observer = log.observer(window=2.0 * HOURS_S)
+    grow_for_hours(log, time.time())
+    seen = await observer.look(2.0 * HOURS_S)
+    assert (seen.lines, seen.notes) == (HOURS_S + 1, [])
+
+
+@pytest.mark.usefixtures("short_backlog")
+async def test_a_backlog_in_a_rotated_log_is_passed_over_where_the_new_one_has_the_window(log: Log) -> None:
+    observer = log.observer(window=300.0)
+    now = time.time()
+    log.write(*(old(msec=now - 86_400 + second) for second in range(2000)))
+    log.path.rename(log.path.with_name("access.log.1"))
+    grow_for_hours(log, now)
+    seen = await observer.look(300.0)
+    assert (seen.total("new").failed, seen.behind) == (61, 0)
+    assert log.bytes < log.path.stat().st_size / 20
+
+
+@pytest.mark.usefixtures("short_backlog")
+@pytest.mark.parametrize("set_back_s", [60.0, 3600.0, 86_400.0])
+async def test_a_clock_set_back_within_a_backlog_hides_nothing_of_the_window(log: Log, set_back_s: float) -> None:
+    observer = log.observer(window=300.0)
+    now = time.time()
+    log.write(*(old(msec=now + set_back_s - age) for age in range(9000, 3000, -1)))
+    log.write(*(line(msec=now - age) for age in range(3000, -1, -1)))
+    seen = await observer.look(300.0)
+    assert seen.total("new").requests >= 300
+
+
+@pytest.mark.usefixtures("short_backlog")
+async def test_a_backlog_of_garbage_is_read_and_said(log: Log) -> None:
+    observer = log.observer(window=300.0)
+    log.write(b"garbage\n" * 20_000, line())
+    seen = await observer.look(300.0)
+    assert (seen.unreadable, seen.total("new").requests) == (20_000, 1)
