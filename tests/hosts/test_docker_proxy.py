@@ -14,7 +14,7 @@ import pytest
 from cutover.errors import CutoverError, ProxyError, UnsafeError
 from cutover.paths import StateFolder
 from cutover.plan.model import Control, Docker, Proxy, ProxyServer, Split
-from cutover.proxy import NginxProxy, ProxySpec, open_proxy
+from cutover.proxy import NginxProxy, ProxySpec, lease, open_proxy
 from cutover.proxy.base import Intent
 from tests.support.site import Backend, Traffic
 
@@ -139,6 +139,38 @@ async def test_clients_are_split_as_asked_keep_their_side_and_none_fails(
             assert on_new >= moved or weight == 0
             moved = on_new
     assert traffic.requests > 100
+    assert traffic.failed == []
+
+
+async def test_a_lease_that_nobody_renews_returns_all_clients_to_old_and_none_fails(
+    placed: Container, opened: Callable[..., NginxProxy], free_port: int
+) -> None:
+    """Also in an image without a shell and without rm, by the container's clock."""
+    inside = placed.attrs["HostConfig"]["Binds"] is not None
+    proxy = opened(str(placed.name), by="client", dir=f"{FOLDER}/switch" if inside else None)
+    await proxy.ensure(guard)
+    with Traffic(free_port) as traffic:
+        longer = await lease.grant(proxy, 3 * lease.SLOT_S)
+        await proxy.change(100, guard)
+        granted = await lease.grant(proxy, 1)
+        assert granted.until < longer.until
+        assert share(await served(proxy.spec.proxy.url)) == 100
+        renewed = await lease.renew(proxy, 1)
+        known = await lease.read(proxy, await proxy.live())
+        assert known is not None
+        assert known.until == renewed.until
+        async with asyncio.timeout(2 * lease.SLOT_S):
+            while (live := await proxy.live()).lease == "held":
+                await asyncio.sleep(0.05)
+        assert live.weight == 0
+        assert live.clock is not None
+        assert 0 <= live.clock - renewed.until < 1
+        assert share(await served(proxy.spec.proxy.url)) == 0
+        with pytest.raises(lease.LeaseEndedError):
+            await lease.renew(proxy, 1)
+        await lease.release(proxy, ended_too=True)
+        assert (await proxy.live()).lease is None
+        assert share(await served(proxy.spec.proxy.url)) == 0
     assert traffic.failed == []
 
 
