@@ -247,7 +247,7 @@ class Load(Check, Sources):
     def _result(self, tallies: Mapping[str, Tally], asked: Asked) -> Result:
         verdict, told, details = conclude(self.thresholds, tallies, self.backend, self.count)
         if asked.left_out:
-            told = f"{told}; {asked.left_out} requests that may change data were left out"
+            told += f"; left out, as it may change data: {asked.left_out} of the requests"
         return Result(verdict, told, figures(tallies[self.backend]), {**details, "sources": asked.sources})
 
 

@@ -147,16 +147,17 @@ class Crowd(ABC):
     def failed(self, client: Client, kind: str, what: str) -> None:
         if client.request is not None:
             self.tally.received += client.received if client.since >= self.start else 0
-            self.lost(client.since, kind, f"{client.request.label}: {what}")
+            waited = client.waited + perf_counter() - client.sent
+            self.lost(client.since, kind, f"{client.request.label}: {what}", waited)
 
-    def lost(self, since: float, kind: str, what: str) -> None:
-        """Count a request without an answer; a time-out is a time, too: it took so long at least."""
+    def lost(self, since: float, kind: str, what: str, waited: float = 0.0) -> None:
+        """Count a request without an answer; a time-out is a time, too: so long at least was surely ``waited``."""
         if since < self.start:
             return
         now = perf_counter()
         if kind == "timeout":
             self.tally.latency.add(now - since)
-            self.tally.surely.add(now - since)
+            self.tally.surely.add(waited)
         self.tally.requests += 1
         self._last_answer = now
         self._error(kind, what)

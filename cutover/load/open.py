@@ -96,9 +96,12 @@ class OpenLoop(Crowd):
             self._resting.append(client)
 
     def _send(self, client: Client, request: Prepared, due: float, now: float, waited: float = 0.0) -> None:
+        self._note_late(due, now, waited)
+        client.send(request, sent=now, since=due, waited=waited)
+
+    def _note_late(self, due: float, now: float, waited: float) -> None:
         if due >= self.start:
             self.tally.late.add(max(0.0, now - due - waited))
-        client.send(request, sent=now, since=due, waited=waited)
 
     def _surely_waited(self, waiting: Waiting) -> float:
         """While this process had nothing to do, every connection was waiting for the backend."""
@@ -108,7 +111,9 @@ class OpenLoop(Crowd):
         super().time_out(now)
         while self._waiting and now - self._waiting[0].due > self.order.timeout:
             first = self._waiting.popleft()
-            self.lost(first.due, "timeout", f"{first.request.label}: no connection was free in time")
+            waited = self._surely_waited(first)
+            self._note_late(first.due, now, waited)
+            self.lost(first.due, "timeout", f"{first.request.label}: no connection was free in time", waited)
 
     def _connect_more(self) -> None:
         if self._connecting < len(self._waiting) and self._connections < self.order.concurrency:

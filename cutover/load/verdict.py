@@ -57,7 +57,11 @@ def bottleneck(tally: Tally) -> bool:
 
 def kept_rate(tally: Tally) -> bool:
     """Whether the generator asked as often as it was told to; one without a rate always does."""
-    return tally.late.percentile(95) <= LATE_S and tally.missed <= MISSED_SHARE * (tally.missed + tally.requests)
+    return not _overwhelmed(tally) and tally.missed <= MISSED_SHARE * (tally.missed + tally.requests)
+
+
+def _overwhelmed(tally: Tally) -> bool:
+    return tally.late.percentile(95) > LATE_S
 
 
 def judge(thresholds: Sequence[Threshold], new: Tally, old: Tally | None) -> list[Judged]:
@@ -75,8 +79,8 @@ def _judge(threshold: Threshold, new: Tally, old: Tally | None) -> Judged:
     limited = _limited(new) or (threshold.relative is not None and old is not None and _limited(old))
     if threshold.metric in COUNTS and limited and (plain is Verdict.FAIL or threshold.relative is not None):
         return Judged(threshold, Verdict.UNKNOWN, "the load generator was the limit")
-    if threshold.metric == "errors" and plain is Verdict.FAIL and _local(new, old):
-        return Judged(threshold, Verdict.UNKNOWN, "this machine ran out of ports, descriptors or memory")
+    if threshold.metric == "errors" and plain is Verdict.FAIL and (why := _own_errors(new, old)):
+        return Judged(threshold, Verdict.UNKNOWN, why)
     return _judged(threshold, plain, new)
 
 
@@ -106,5 +110,8 @@ def _limited(tally: Tally) -> bool:
     return bottleneck(tally) or not kept_rate(tally)
 
 
-def _local(new: Tally, old: Tally | None) -> bool:
-    return any(tally.errors[LOCAL] for tally in (new, old) if tally is not None)
+def _own_errors(new: Tally, old: Tally | None) -> str:
+    """Why errors may not be the backend's; empty where they are."""
+    if any(tally.errors[LOCAL] for tally in (new, old) if tally is not None):
+        return "this machine ran out of ports, descriptors or memory"
+    return "the load generator was the limit" if new.errors["timeout"] and _overwhelmed(new) else ""

@@ -50,3 +50,10 @@ def test_extremes_are_counted_too() -> None:
     assert histogram.max == 1e6
     assert histogram.percentile(50) <= 1.01e-6
     assert Histogram().percentile(95) == Histogram().mean == 0.0
+
+
+@given(TIMES, st.integers(1, 50))
+def test_many_of_a_time_are_that_time_many_times(times: list[float], often: int) -> None:
+    told, added = Histogram.of(dict.fromkeys(times, often)), counted([*dict.fromkeys(times)] * often)
+    assert (told.counts, told.requests, told.max) == (added.counts, added.requests, added.max)
+    assert told.mean == pytest.approx(added.mean)

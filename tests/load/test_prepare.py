@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutover.load.order import Order, Prepared
@@ -63,3 +64,25 @@ def test_shares_add_up_to_the_order(concurrency: int, count: int | None, workers
     if count is not None:
         assert sum(share.count or 0 for share in split) == count
         assert all(share.count for share in split)
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 200), st.floats(0.1, 10), st.none() | st.integers(1, 1000), st.integers(1, 8))
+def test_shares_of_a_rate_are_the_arrivals_of_the_rate(
+    rate: float, seconds: float, count: int | None, workers: int
+) -> None:
+    order = Order("h", 80, tls=False, requests=(Prepared("GET /", ""),), concurrency=100, seconds=seconds,
+                  count=count, warm_up=0.0, timeout=1.0, rate=rate)  # fmt: skip
+    whole = sorted(n / rate for n in range(order.arrivals))
+    split = [share.offset + n / (share.rate or 1) for share in shares(order, workers) for n in range(share.arrivals)]
+    assert sorted(split) == pytest.approx(whole)
+
+
+@given(st.integers(1, 50), st.integers(1, 8))
+def test_workers_begin_with_different_requests(urls: int, workers: int) -> None:
+    requests = tuple(Prepared(f"GET /{n}", "") for n in range(urls))
+    order = Order("h", 80, tls=False, requests=requests, concurrency=100, seconds=1.0, count=None, warm_up=0.0,
+                  timeout=1.0)  # fmt: skip
+    split = shares(order, workers)
+    assert all(sorted(share.requests, key=requests.index) == list(requests) for share in split)
+    assert len({share.requests[0] for share in split}) == min(urls, workers)

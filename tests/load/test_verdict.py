@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cutover.load.tally import LOCAL, Tally
-from cutover.load.telling import describe
-from cutover.load.verdict import bottleneck, figures, judge
+from cutover.load.telling import conclude, describe
+from cutover.load.verdict import bottleneck, figures, judge, kept_rate
 from cutover.plan.thresholds import Verdict, parse_threshold
 
 
@@ -83,6 +83,49 @@ def test_errors_of_this_machine_are_not_the_backends() -> None:
     assert verdict("errors == 0%", counts) is Verdict.UNKNOWN
     counts.errors = type(counts.errors)({"5xx": 5})
     assert verdict("errors == 0%", counts) is Verdict.FAIL
+
+
+def late(seconds: float, *, missed: int = 0) -> Tally:
+    counts = tally()
+    counts.missed = missed
+    for _ in range(counts.requests):
+        counts.late.add(seconds)
+    return counts
+
+
+def test_a_rate_is_kept_unless_many_are_late_or_missed() -> None:
+    assert kept_rate(tally())
+    assert kept_rate(late(0.05, missed=10))
+    assert not kept_rate(late(0.2))
+    assert not kept_rate(late(0.0, missed=20))
+
+
+def test_a_rate_that_was_not_kept_makes_no_pass() -> None:
+    for counts, told in ((late(0.2), "1 in 20 was 200ms late"), (late(0.0, missed=20), "20 requests were never asked")):
+        concluded, summary, details = conclude([parse_threshold("errors == 0%")], {"new": counts}, "new", None)
+        assert concluded is Verdict.UNKNOWN
+        assert told in summary
+        assert details["backends"]["new"]["kept_rate"] is False
+
+
+def test_time_outs_are_errors_of_the_backend_unless_the_generator_was_late_itself() -> None:
+    for counts, expected in ((tally(), Verdict.FAIL), (late(0.2), Verdict.UNKNOWN)):
+        counts.errors["timeout"] = 5
+        assert verdict("errors == 0%", counts) is expected
+    refused = late(0.2)
+    refused.errors["refused"] = 5
+    assert verdict("errors == 0%", refused) is Verdict.FAIL
+
+
+def test_a_limit_that_is_broken_is_told_with_the_figure() -> None:
+    _, summary, _ = conclude([parse_threshold("p99.9 <= 50ms")], {"new": tally()}, "new", None)
+    assert "fail: p99.9 <= 50ms (p99.9 100ms)" in summary
+
+
+def test_errors_are_told_by_kind() -> None:
+    counts = tally()
+    counts.errors.update({"timeout": 3, "refused": 7})
+    assert "1% errors (7 refused, 3 timeout)" in describe(counts)
 
 
 def test_the_bottleneck_is_whoever_took_most_of_the_time() -> None:
