@@ -9,7 +9,7 @@ from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
 from cutover.engine.gates import evaluate_once
-from cutover.engine.lapse import require_reached
+from cutover.engine.lapse import go_on_leased
 from cutover.engine.old import trouble_with_old
 from cutover.engine.opening import Options, work_on, work_on_wreck
 from cutover.engine.overview import status
@@ -212,7 +212,6 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
             f"a rollback was cut short ({state.rolling_back}); traffic stays at weight {state.weight}",
             "`cutover rollback` finishes it",
         )
-    require_reached(session, scope)
     fresh = not (state.open or (reopen and state.outcome == "done"))
     if fresh:
         follows = state.outcome == "done" and set(state.new_servers) == set(session.plan.backends.old.servers)
@@ -224,6 +223,7 @@ async def open_or_continue(session: Session, scope: list[str], *, reopen: bool =
     if not _needs_proxy(session, scope):
         return
     live = await session.proxy.ensure(session.guard)
+    await go_on_leased(session, scope)
     if fresh or session.state.revision is None or session.state.pending is not None:
         session.emit(e.ProxyReady(live.weight, live.revision))
         if fresh and follows and live.weight:

@@ -30,12 +30,17 @@ async def settle_ended(session: Session) -> bool:
     return bool(state.moved)
 
 
-def require_reached(session: Session, scope: list[str]) -> None:
-    """Raise where phases would shift from 0 that were to go on from what an ended lease undid."""
+async def go_on_leased(session: Session, scope: list[str]) -> None:
+    """The proxy is up, perhaps only now: whether a lease ended meanwhile, and what may be done then.
+
+    Raises where phases would shift from 0 that were to go on from what an ended lease undid.
+    """
+    if not await settle_ended(session):
+        await session.lease.take_up()
     missing = [phase for phase in session.state.undone if phase not in scope]
     if missing and any(step.type == "shift" for phase in scope for step in session.plan.phases.get(phase, [])):
         raise CheckFailedError(
-            f"the lease ended and nginx returned all traffic to old: {', '.join(missing)} has to shift it anew first",
+            f"the lease ended and nginx returned all traffic to old: {', '.join(missing)} has to shift it anew",
             "run `cutover run`",
         )
 

@@ -47,12 +47,14 @@ class Leasing:
     async def take_up(self) -> None:
         """Go on with the lease on which an earlier command left traffic."""
         state = self._session.state
-        if state.lease is None or not state.weight:
+        if self._renewer is not None or state.lease is None or not state.weight:
+            return
+        if not self._session.proxy.spec.by_client:
             return
         try:
             await on_proxy.renew(self._session.proxy, float(state.lease["seconds"]))
-        except CutoverError as error:
-            self._session.problems.append(f"the lease was not renewed: {error.message}")
+        except CutoverError:
+            # nginx may be down until this command starts it; else its end, or the next look at the proxy, tells.
             return
         self._keep(float(state.lease["seconds"]))
 

@@ -39,17 +39,26 @@ def test_the_slots_of_a_lease_begin_now_and_end_less_than_a_slot_late(now: float
     assert now + seconds - 1e-3 <= slots.stop * lease.SLOT_S < now + seconds + lease.SLOT_S
 
 
-async def test_when_a_lease_ends_nginx_returns_everybody_to_old_and_nobody_notices(bench: Bench) -> None:
-    proxy = await bench.ready(by_client(bench))
+async def test_only_a_split_by_client_that_is_not_settled_asks_for_leases(new_bench: Bench) -> None:
+    by_request, split = new_bench.proxy(), new_bench.proxy(by_client(new_bench))
+    for proxy, settled in ((by_request, False), (by_request, True), (split, True)):
+        assert "lease" not in (await proxy.render(100, settled=settled)).text.lower()
+    text = (await split.render(50)).text
+    assert text.count(f"if (-f {split.spec.lease_link}/required)") == 1
+    assert text == (await split.render(0)).text
+
+
+async def test_when_a_lease_ends_nginx_returns_everybody_to_old_and_nobody_notices(new_bench: Bench) -> None:
+    proxy = await new_bench.ready(by_client(new_bench))
     granted = await lease.grant(proxy, SHORT_S)
-    await proxy.change(100, bench.guard)
-    async with Clients(bench.port) as clients:
+    await proxy.change(100, new_bench.guard)
+    async with Clients(new_bench.port) as clients:
         await clients.more(100)
         clients.answered.clear()
         await clients.more(100)
         assert set(clients.answered) == {"new"}
         ended = await until(proxy, "ended")
-        assert 0 <= ended - granted.until < 0.5
+        assert 0 <= ended - granted.until < 1.5
         await clients.more(100)
         clients.answered.clear()
         await clients.more(200)
@@ -92,7 +101,9 @@ async def test_what_ended_is_neither_renewed_nor_granted_anew_and_a_release_move
         with pytest.raises(lease.LeaseEndedError, match="nginx returned all traffic to old"):
             await again(proxy, LONG_S)
     assert await bench.share(20) == Counter(old=20)
-    await lease.release(proxy)
+    with pytest.raises(lease.LeaseEndedError):
+        await lease.release(proxy)
+    await lease.release(proxy, ended_too=True)
     assert (await proxy.live()).lease is None
     assert await bench.share(20) == Counter(old=20)
 
