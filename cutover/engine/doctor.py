@@ -14,9 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from cutover import __version__
+from cutover.checks.load import Load
 from cutover.engine.opening import Options
 from cutover.errors import CutoverError, PlanError, ProxyError
 from cutover.journal import open_journal
+from cutover.load.order import ImpossibleError
+from cutover.load.program import find_k6
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
 from cutover.proxy import NginxProxy, ProxySpec, lease, open_proxy
@@ -49,6 +52,7 @@ async def examine(options: Options) -> list[Finding]:
     except PlanError as error:
         return [*findings, *(Finding("problem", "plan", str(mistake)) for mistake in error.mistakes)]
     findings.append(Finding("ok", "plan", f"{loaded.plan.name}: no mistakes"))
+    findings.extend(_k6(loaded.plan))
     findings.extend(_store(options, loaded))
     proxy = open_proxy(ProxySpec.of(loaded.plan), options.state_folder(loaded.plan.name), options.templates)
     findings.extend(await _proxy(proxy, loaded.plan))
@@ -82,6 +86,21 @@ def _docker() -> Finding:
         return Finding("ok", "docker", f"engine {engine_version()}")
     except CutoverError as error:
         return Finding("note", "docker", error.message)
+
+
+def _k6(plan: Plan) -> list[Finding]:
+    """Each k6 that a load of the plan would run."""
+    steps = [
+        one for steps in plan.phases.values() for step in steps for one in (step, *getattr(step.settings, "gates", ()))
+    ]
+    loads = [step.settings for step in steps if isinstance(step.settings, Load) and step.settings.engine == "k6"]
+    findings = []
+    for binary in dict.fromkeys(load.binary for load in loads):
+        try:
+            findings.append(Finding("ok", "k6", find_k6(binary)))
+        except ImpossibleError as error:
+            findings.append(Finding("problem", "k6", str(error)))
+    return findings
 
 
 def _store(options: Options, loaded: LoadedPlan) -> list[Finding]:

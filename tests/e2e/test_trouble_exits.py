@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cutover.load.program import find_k6
 from tests.support.forks import ROOT
 from tests.support.site import Backend, Site, Traffic
 from tests.support.trouble import wait_until
@@ -160,6 +161,16 @@ def test_of_two_rollbacks_at_once_one_does_it(quick: Site) -> None:
     assert quick.status()["weight"] == {"intended": 0, "live": 0}
     quick.write_plan(BREAKING.replace("defect", "health"))
     quick.cutover("run")
+
+
+def test_doctor_names_the_k6_of_a_load_and_that_it_is_not_there(quick: Site) -> None:
+    loads = ["{backend: new, engine: k6}", "{backend: new, engine: k6, binary: /nowhere/k6}", "{backend: new}"]
+    quick.write_plan("preflight:\n" + "".join(f"  - load: {load}\n" for load in loads))
+    said = quick.cutover("doctor", expect=1).stdout
+    assert re.findall(r"^(\w+) +k6 +(.*)$", said, re.MULTILINE) == [
+        ("ok", find_k6(None)),
+        ("problem", "/nowhere/k6 is no program that can be run here: correct binary, or install k6"),
+    ]
 
 
 def test_doctor_notes_an_engine_that_is_not_there(quick: Site) -> None:
