@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,6 +36,7 @@ def free_port() -> int:
 class Backend:
     """Answers the same JSON as its twin, but for ``/whoami``. ``status`` and ``delay_s`` can be changed at any time.
 
+    So can ``failing``, the paths that answer 500, and of how many requests one loses its connection (``drops_one_of``).
     ``scripts`` are the next statuses of a path; when they have been answered, ``status`` is again.
     """
 
@@ -43,6 +45,8 @@ class Backend:
         self.running = True
         self.status = 200
         self.delay_s = 0.0
+        self.failing: frozenset[str] = frozenset()
+        self.drops_one_of = 0
         self.seen: Counter[str] = Counter()
         self.scripts: dict[str, list[int]] = {}
         backend = self
@@ -55,11 +59,15 @@ class Backend:
                     self.close_connection = True
                     return
                 backend.seen[self.path] += 1
+                if backend.drops_one_of and backend.seen.total() % backend.drops_one_of == 0:
+                    self.close_connection = True
+                    return
                 time.sleep(backend.delay_s)
                 said = {"served_by": backend.name} if self.path == "/whoami" else {"path": self.path, "status": "ok"}
                 body = json.dumps(said).encode()
                 script = backend.scripts.get(self.path)
-                self.send_response(script.pop(0) if script else backend.status)
+                usual = 500 if self.path in backend.failing else backend.status
+                self.send_response(script.pop(0) if script else usual)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -214,8 +222,9 @@ class Site:
 class Traffic:
     """Keep-alive clients that count what fails; as a context, over the lifetime of a block."""
 
-    def __init__(self, port: int, clients: int = 8) -> None:
+    def __init__(self, port: int, clients: int = 8, paths: Sequence[str] = ("/studies",)) -> None:
         self.port = port
+        self.paths = paths
         self.requests = 0
         self.failed: list[str] = []
         self._stop = threading.Event()
@@ -226,7 +235,7 @@ class Traffic:
         while not self._stop.wait(0.002):
             self.requests += 1
             try:
-                connection.request("GET", "/studies")
+                connection.request("GET", self.paths[self.requests % len(self.paths)])
                 answer = connection.getresponse()
                 answer.read()
                 if answer.status != 200:
