@@ -61,7 +61,8 @@ class Result:
     ``summary`` is one line for people: what was seen, against what was expected. ``figures`` are the numbers behind
     it (seconds, percent, counts). ``details`` is JSON for the artifacts: samples, findings, the requests asked.
     ``saved`` are variables for the steps that follow, kept in memory and written nowhere. ``silent``: it failed because
-    nobody took the connection, or it broke without an answer.
+    nobody took the connection, or it broke without an answer. ``backends``: what the proxy saw of each of them lately,
+    for those who look on.
     """
 
     verdict: Verdict
@@ -70,6 +71,7 @@ class Result:
     details: Mapping[str, Any] = field(default_factory=dict)
     saved: Mapping[str, Any] = field(default_factory=dict, repr=False)
     silent: bool = False
+    backends: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -130,6 +130,7 @@ class Traffic(Check):
 
     async def run(self, ctx: CheckContext) -> Result:
         from cutover.traffic.conclude import ALL, Question, conclude  # noqa: PLC0415 - start-up time
+        from cutover.traffic.lately import RECENT_S, by_backend  # noqa: PLC0415 - start-up time
         from cutover.traffic.tries import NEW  # noqa: PLC0415 - start-up time
         from cutover.traffic.verdict import least_requests  # noqa: PLC0415 - start-up time
 
@@ -142,9 +143,11 @@ class Traffic(Check):
         terms = self._terms(observer.age, least)
         if self.window is None and seen.total(NEW).requests < (terms.least if terms else least):
             seen = observer.all_seen()
+        lately = by_backend(observer.recent(RECENT_S))
         limits = {ALL: self.thresholds, **self.routes} if self.thresholds else self.routes
         question = Question(limits, observer.weight, least, terms)
-        return Result(*await asyncio.to_thread(conclude, question, seen))
+        found = await asyncio.to_thread(conclude, question, seen)
+        return Result(*found, backends=lately)
 
     def _terms(self, age: float, least: int) -> Terms | None:
         from cutover.traffic.judge import LEAST_SAMPLES, Terms  # noqa: PLC0415 - start-up time

@@ -184,6 +184,10 @@ class GateEvaluated(Event):
     failures: int = 0
     failures_in_a_row: int = 0
     """How many end the hold; 0 where there is no such limit."""
+    limit: str = ""
+    """What it asks for, in words."""
+    backends: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What the proxy saw of each backend lately; empty for a gate that does not look at traffic."""
 
     @property
     def count(self) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cutover.engine.context import StepContext
 
 GRACE_S = 60.0
+CANCEL_AGAIN_S = 1.0
 
 
 def time_limit(step: Step) -> float:
@@ -75,9 +76,16 @@ async def all_of(tasks: Sequence[asyncio.Task[None]]) -> None:
         for done in asyncio.as_completed(tasks):
             await done
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancelled until they do end: a check's library may swallow it once."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def evaluated(ctx: StepContext, number: int, gate: Gate, result: Result, seconds: float) -> e.GateEvaluated:
@@ -91,6 +99,8 @@ def evaluated(ctx: StepContext, number: int, gate: Gate, result: Result, seconds
         seconds=seconds,
         figures=result.figures,
         number=number,
+        limit=gate.settings.summary(),
+        backends=result.backends,
     )
 
 

@@ -9,10 +9,11 @@ from functools import singledispatch
 from typing import Any
 
 from cutover.engine import events as e
+from cutover.engine import latest
 from cutover.errors import EXIT_LOCKED, EXIT_USAGE, EXIT_WAITING
 from cutover.journal.base import Recorded
 
-FOLD_VERSION = "4"
+FOLD_VERSION = "5"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class RunState:
     """A hold without an end, which another process may go on with: ``of`` its step, its ``weight``, for how many
     seconds it was watched (``held``), and what each of its ``gates`` counted, by number.
     """
+    gates: latest.Gates = field(default_factory=dict)
+    """What each gate of the last step said last; see ``latest``."""
+    traffic: latest.Points = ()
+    """What gates saw of traffic, the newest last."""
     held_of: str = ""
     held: tuple[int, ...] = ()
     """The weights that held in the step ``held_of``."""
@@ -131,7 +136,7 @@ def dump(state: RunState) -> dict[str, Any]:
 
 
 def load(data: Mapping[str, Any]) -> RunState:
-    tuples = {name: tuple(data[name]) for name in ("phases", "new_servers", "scope", "approved", "undone", "held")}
+    tuples = {name: tuple(data[name]) for name in ("phases", "new_servers", "scope", "approved", "undone", "held", "traffic")}
     return RunState(**{**data, **tuples})
 
 
@@ -250,6 +255,7 @@ def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
         step_title=event.title,
         step_base=state.weight,
         once_started=once,
+        gates={},
     )
 
 
@@ -291,6 +297,11 @@ def _(event: e.HoldStarted, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.GateEvaluated, state: RunState, recorded: Recorded) -> RunState:
+    state = replace(
+        state,
+        gates=latest.gates_after(state.gates, event, recorded.at),
+        traffic=latest.points_after(state.traffic, event, recorded.at),
+    )
     left = state.unfinished
     if state.hold is None or left is None:
         return state

@@ -50,9 +50,10 @@ class Source(Protocol):
 
 @dataclass
 class _Slice:
-    """``end`` is in seconds of this process's monotonic clock."""
+    """``begin`` and ``end`` are in seconds of this process's monotonic clock."""
 
     seen: Seen
+    begin: float
     end: float
 
 
@@ -90,6 +91,14 @@ class Observer:
     def all_seen(self) -> Seen:
         """All that was read since the shift."""
         return self._seen((self._before, *(one.seen for one in self._slices)), math.inf)
+
+    def recent(self, seconds: float) -> Seen:
+        """What was read of the newest ``seconds``, or of a little more: slices are not divided."""
+        now = time.monotonic()
+        newest = [one for one in self._slices if one.end > now - seconds]
+        seen = Seen.merged(one.seen for one in newest)
+        seen.seconds = max(min(seconds, self.age), now - min((one.begin for one in newest), default=now))
+        return seen
 
     @property
     def age(self) -> float:
@@ -166,8 +175,8 @@ class Observer:
             last = self._slices[-1] if self._slices else None
             if last is not None and int(end / self._slice_s) <= int(last.end / self._slice_s):
                 last.seen.merge(batch.seen)
-                last.end = max(last.end, end)
+                last.begin, last.end = min(last.begin, begin), max(last.end, end)
             else:
-                self._slices.append(_Slice(batch.seen, end))
+                self._slices.append(_Slice(batch.seen, begin, end))
         while self._slices and self._slices[0].end < now - self._window:
             self._before.merge(self._slices.popleft().seen)
