@@ -30,6 +30,7 @@ from cutover.cli import (
     shift,
     status,
     validate,
+    watch,
 )
 
 app = typer.Typer(
@@ -58,8 +59,8 @@ def root(
 
 
 for module in (
-    init, check, plan, render, diff, run, preflight, validate, shift, promote, cleanup, rollback, status, approve,
-    abort, resume, history, report,
+    init, check, plan, render, diff, run, preflight, validate, shift, promote, watch, cleanup, rollback, status,
+    approve, abort, resume, history, report,
 ):  # fmt: skip
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(proxy.app, name="proxy")

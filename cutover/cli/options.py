@@ -93,6 +93,18 @@ class Cli:
             print(redact(f"warning: {problem}"), file=sys.stderr)  # noqa: T201
 
 
+def seconds(option: str, text: str) -> float:
+    """The duration that an option was given."""
+    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - start-up time
+
+    from cutover.plan.units import parse_duration  # noqa: PLC0415 - start-up time
+
+    try:
+        return parse_duration(text)
+    except PydanticCustomError as error:
+        raise UsageError(f"{option}: {error.message()}") from None
+
+
 PlanOption = Annotated[
     Path | None, typer.Option("--plan", "-p", help="The plan file.  [env: CUTOVER_PLAN; default: cutover.yml]")
 ]

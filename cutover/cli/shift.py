@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from pydantic_core import PydanticCustomError
 
 from cutover.cli.force import ForceOption, ReasonOption, force_reason
-from cutover.cli.options import Cli, common
-from cutover.errors import UsageError
+from cutover.cli.options import Cli, common, seconds
 
 WeightOption = Annotated[int, typer.Option("--weight", "-w", min=0, max=100, help="Percent of traffic to new.")]
 HoldOption = Annotated[str, typer.Option("--hold", metavar="DURATION", help="Watch the plan's gates for so long.")]
@@ -27,13 +25,4 @@ def command(
     from cutover.engine import commands  # noqa: PLC0415 - start-up time
 
     options = cli.options(force_reason=force_reason(force=force, reason=reason))
-    cli.work(commands.shift(options, weight, _seconds(hold)))
-
-
-def _seconds(text: str) -> float:
-    from cutover.plan.units import parse_duration  # noqa: PLC0415 - start-up time
-
-    try:
-        return parse_duration(text)
-    except PydanticCustomError as error:
-        raise UsageError(f"--hold: {error.message()}") from None
+    cli.work(commands.shift(options, weight, seconds("--hold", hold)))

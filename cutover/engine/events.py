@@ -226,6 +226,23 @@ class HoldEnded(Event):
 
 
 @dataclass(frozen=True)
+class WatchStarted(Event):
+    """By ``cutover watch``, beside the phases. ``seconds`` None: until it is stopped."""
+
+    weight: int
+    seconds: float | None
+    gates: int
+    rolls_back: bool
+
+
+@dataclass(frozen=True)
+class WatchEnded(Event):
+    weight: int
+    passed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class SteppedBack(Event):
     """From a weight at which a gate failed to the last one that held, verified. ``of`` as in ``HoldStarted``."""
 
@@ -416,6 +433,8 @@ EVENTS: dict[str, type[Event]] = {
         GateEvaluated,
         HoldStarted,
         HoldEnded,
+        WatchStarted,
+        WatchEnded,
         SteppedBack,
         ShiftIntended,
         ShiftVerified,

@@ -98,9 +98,12 @@ async def hold(ctx: StepContext, seconds: float, gates: Sequence[Gate], every: f
 
 
 async def watch(
-    session: Session, watched: Sequence[Watched], *, seconds: float = math.inf, held: float = 0.0, every: float
+    session: Session, watched: Sequence[Watched], *, seconds: float, held: float = 0.0, every: float = math.inf
 ) -> None:
-    """Every gate at its interval, and the proxy at the shortest, until the time is over; raise at what ends it."""
+    """Every gate at its interval, and the proxy at the shortest, until the time is over; raise at what ends it.
+
+    ``every`` is how often the proxy is looked at where there are no gates.
+    """
     shortest = min((one.every for one in watched), default=every)
     clock = Clock(seconds, held, shortest)
     works = [_ask(one, clock) for one in watched]

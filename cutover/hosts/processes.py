@@ -30,7 +30,8 @@ async def run(command: list[str], timeout_s: float) -> tuple[int, str]:
     except OSError as error:
         raise ProxyError(f"{command[0]} can't be run: {error.strerror}") from error
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            output, _ = await process.communicate()
     except TimeoutError:
         raise ProxyError(f"{' '.join(command)} did not end within {timeout_s:g} s") from None
     finally:

@@ -25,7 +25,9 @@ _OF_A_GATEWAY = frozenset({502, 503, 504})
 async def ask(spec: ProxySpec) -> Live:
     """What one worker answers; ``reason`` says why where none does."""
     try:
-        answer = await asyncio.wait_for(_exchange(spec), ASK_TIMEOUT_S)
+        # Not wait_for, which before Python 3.12 may swallow a cancellation.
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            answer = await _exchange(spec)
     except TimeoutError:
         return Live(None, None, f"{spec.status_url} does not answer within {ASK_TIMEOUT_S:g} s", away=True)
     except (OSError, ValueError) as error:

@@ -254,6 +254,8 @@ class _Book:
     @note.register(e.DriftFound)
     @note.register(e.LeaseLeft)
     @note.register(e.LeaseEnded)
+    @note.register(e.WatchStarted)
+    @note.register(e.WatchEnded)
     @note.register(e.ProxyLost)
     @note.register(e.ProxyFound)
     @note.register(e.SteppedBack)

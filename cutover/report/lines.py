@@ -216,6 +216,21 @@ def _(event: e.DriftFound, _state: RunState) -> str:
 
 
 @_told.register
+def _(event: e.WatchStarted, _state: RunState) -> str:
+    length = "until stopped" if event.seconds is None else f"for {format_duration(event.seconds)}"
+    gates = f"{event.gates} gate{'' if event.gates == 1 else 's'}"
+    breach = "" if event.rolls_back else "; a breach is only told"
+    return _step("watch", f"{weight(event.weight)} {length}, {gates}{breach}")
+
+
+@_told.register
+def _(event: e.WatchEnded, _state: RunState) -> str:
+    if event.passed:
+        return _step("watched", weight(event.weight) + (f", {event.reason}" if event.reason else ""))
+    return _step("watch", f"ended at {weight(event.weight)}: {event.reason}")
+
+
+@_told.register
 def _(event: e.SteppedBack, _state: RunState) -> str:
     return f"STEPPED BACK from {weight(event.from_weight)} to {weight(event.weight)}: {event.reason}"
 

@@ -97,7 +97,9 @@ class LiveView:
         self._scene.enter(event, state)
         if isinstance(event, e.CommandEnded):
             self._stop()
-        elif self._live is None and isinstance(event, e.PhaseStarted | e.ShiftIntended | e.HoldStarted):
+        elif self._live is None and isinstance(
+            event, e.PhaseStarted | e.ShiftIntended | e.HoldStarted | e.WatchStarted
+        ):
             self._start()
         for line in self._narrator.lines(event, state):
             self._console.print(_styled(f"{clock(recorded.at)}  {line}", event), soft_wrap=True)

@@ -25,8 +25,8 @@ class Narrator:
     def lines(self, event: e.Event, state: RunState) -> list[str]:
         if self._repeats(event):
             return []
-        before = self._remainder(state) if isinstance(event, e.HoldEnded) else []
-        if isinstance(event, e.HoldStarted | e.HoldEnded | e.StepStarted):
+        before = self._remainder(state) if isinstance(event, e.HoldEnded | e.WatchEnded) else []
+        if isinstance(event, e.HoldStarted | e.HoldEnded | e.WatchStarted | e.WatchEnded | e.StepStarted):
             self._latest.clear()
             self._untold.clear()
             self._retried = ""

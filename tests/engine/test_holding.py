@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from functools import reduce
 from typing import Any
 
@@ -11,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cutover.engine import events as e
+from cutover.engine.failures import StepFailedError
+from cutover.engine.gates import all_of
 from cutover.engine.holding import LATE_S, Clock
 from cutover.engine.state import FOLD_VERSION, RunState, apply, dump, load
 from cutover.engine.tally import Tally
@@ -19,6 +23,8 @@ from cutover.plan.step import Gate
 from cutover.plan.thresholds import Verdict
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+LONG_S = 3600.0
+SOON_S = 20.0
 VERDICTS = st.lists(st.sampled_from([PASS, FAIL, UNKNOWN]), max_size=30)
 LIMITS = st.none() | st.integers(1, 5)
 
@@ -145,3 +151,21 @@ def test_counts_are_told_as_they_stand() -> None:
     assert told(failed=2, failures=3) == "2nd of 3 failures"
     assert told(failed=7, in_a_row=1, failures_in_a_row=3) == "1st of 3 failures in a row"
     assert told(failed=11, in_a_row=3, failures=20, failures_in_a_row=4) == "11th of 20 failures, 3rd of 4 in a row"
+
+
+async def test_what_swallows_one_cancellation_is_ended_all_the_same() -> None:
+    began = asyncio.Event()
+
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            began.set()
+            await asyncio.sleep(LONG_S)
+        await asyncio.sleep(LONG_S)
+
+    async def failing() -> None:
+        await began.wait()
+        raise StepFailedError("enough")
+
+    with pytest.raises(StepFailedError):
+        async with asyncio.timeout(SOON_S):
+            await all_of([asyncio.create_task(stubborn()), asyncio.create_task(failing())])
