@@ -122,13 +122,14 @@ class OpenLoop(Crowd):
             self._group.create_task(self._connection())
 
     async def _connection(self) -> None:
-        """A connection's life; whoever still waits when it ends gets another."""
+        """A connection's life. Who came when another had already taken it, or waits when it ends, gets the next."""
         client = None
         try:
             client = await self.connect()
         except OSError as error:
             self._not_connected(error)
         self._connecting -= 1
+        self._connect_more()
         if client is not None:
             await client.closed
         self._connections -= 1

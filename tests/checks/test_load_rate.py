@@ -171,6 +171,13 @@ async def test_a_real_nginx_saw_every_arrival(nginx: Nginx, context: MakeContext
     assert nginx.log.read_text().splitlines() == ["1 200"] * 300
 
 
+async def test_workers_share_the_arrivals(nginx: Nginx, context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutover.load.run.worker_count", lambda _: 3)
+    result = await rated(count=100).run(context(new=nginx.port))
+    assert seen(result)["errors"] == {}
+    assert len(nginx.log.read_text().splitlines()) == result.figures["requests"] == 100
+
+
 def test_a_rate_that_can_not_be_what_is_meant_is_a_mistake() -> None:
     for settings, words in (
         ({"rate": 200}, "200 is not a rate"),
