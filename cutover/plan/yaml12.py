@@ -51,7 +51,7 @@ def resolve_scalar(text: str) -> ScalarValue:
             raise NotCoreError(f"the number {text[:40]} is out of range; quote it if it is a text")
         return number
     if _NOT_FINITE.fullmatch(text):
-        raise NotCoreError(f"{text} is no number a plan can use; quote it if it is a text")
+        raise NotCoreError(f"{text} is no number that JSON has; quote it if it is a text")
     return text
 
 
@@ -60,15 +60,22 @@ def compose(text: str, file: str, *, loader: Any = None) -> tuple[Mapping, list[
 
     Raises ``PlanError`` where there is no tree: bad syntax, no mapping, more than one document, beyond the limits.
     """
-    composer = _Composer(file, loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader), text)
-    try:
-        root = composer.document()
-    except yaml.YAMLError as error:
-        raise PlanError([explain(error, text, file)]) from None
+    root, mistakes = compose_any(text, file, loader=loader)
     if not isinstance(root, Mapping):
         message = f"a plan is a mapping (name: ..., backends: ...), not {_kind(root)}"
-        raise PlanError([*composer.mistakes, Mistake(file, root.span.line, root.span.column, "", message)])
-    return root, composer.mistakes
+        raise PlanError([*mistakes, Mistake(file, root.span.line, root.span.column, "", message)])
+    return root, mistakes
+
+
+def compose_any(
+    text: str, file: str, *, what: str = "plan", max_nodes: int = MAX_NODES, loader: Any = None
+) -> tuple[Node, list[Mistake]]:
+    """As ``compose``, of whatever stands at the top. ``what`` is what the file is called in mistakes."""
+    composer = _Composer(file, loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader), text, what, max_nodes)
+    try:
+        return composer.document(), composer.mistakes
+    except yaml.YAMLError as error:
+        raise PlanError([explain(error, text, file)]) from None
 
 
 def _kind(node: Node) -> str:
@@ -83,8 +90,10 @@ def _span(event: Any) -> Span:
 class _Composer:
     """Turns PyYAML's events into nodes, counting nodes as if every alias were written out."""
 
-    def __init__(self, file: str, loader: Any, text: str) -> None:
+    def __init__(self, file: str, loader: Any, text: str, what: str, max_nodes: int) -> None:
         self.file = file
+        self._what = what
+        self._max_nodes = max_nodes
         self.mistakes: list[Mistake] = []
         self._events: Iterator[Any] = yaml.parse(text, Loader=loader)
         self._anchors: dict[str, Node | None] = {}
@@ -95,15 +104,20 @@ class _Composer:
         next(self._events)
         first = next(self._events)
         if isinstance(first, yaml.StreamEndEvent):
-            raise self._fatal(None, "the plan is empty", "start from one: cutover init")
+            raise self._fatal(None, f"the {self._what} is empty", self._cure_of_nothing())
         root = self._node(next(self._events), 0)
         next(self._events)
         after = next(self._events)
         if isinstance(after, yaml.DocumentStartEvent):
-            raise self._fatal(_span(after), "a second document begins here", "a plan is one document: remove the ---")
+            raise self._fatal(
+                _span(after), "a second document begins here", f"a {self._what} is one document: remove the ---"
+            )
         if isinstance(root, Scalar) and root.value is None:
-            raise self._fatal(None, "the plan is empty", "start from one: cutover init")
+            raise self._fatal(None, f"the {self._what} is empty", self._cure_of_nothing())
         return root
+
+    def _cure_of_nothing(self) -> str | None:
+        return "start from one: cutover init" if self._what == "plan" else None
 
     def _node(self, event: Any, depth: int) -> Node:
         span = _span(event)
@@ -143,7 +157,7 @@ class _Composer:
             if event.tag in {None, "!"}:
                 value = resolve_scalar(event.value) if plain and event.tag is None else event.value
             else:
-                value = _tagged(event.tag, event.value)
+                value = _tagged(event.tag, event.value, self._what)
         except NotCoreError as error:
             self._note(span, str(error))
         return Scalar(span, value, plain)
@@ -218,22 +232,22 @@ class _Composer:
 
     def _core_tag(self, event: Any, span: Span, expected: str) -> None:
         if event.tag not in {None, "!", _PREFIX + expected}:
-            self._note(span, f"plans have no tags like {_short(event.tag)}", "remove it")
+            self._note(span, f"{self._what}s have no tags like {_short(event.tag)}", "remove it")
 
     def _spend(self, nodes: int, span: Span) -> None:
         self._nodes += nodes
-        if self._nodes > MAX_NODES:
+        if self._nodes > self._max_nodes:
             hint = "aliases count as if they were written out"
-            raise self._fatal(span, f"the plan holds more than {MAX_NODES:,} values", hint)
+            raise self._fatal(span, f"the {self._what} holds more than {self._max_nodes:,} values", hint)
 
     def _descend(self, depth: int, span: Span) -> None:
         if depth > MAX_DEPTH:
-            raise self._fatal(span, f"the plan is nested more than {MAX_DEPTH} levels deep")
+            raise self._fatal(span, f"the {self._what} is nested more than {MAX_DEPTH} levels deep")
 
     def _note(self, span: Span, message: str, hint: str | None = None) -> None:
         self.mistakes.append(Mistake(self.file, span.line, span.column, spell(self._path), message, hint))
         if len(self.mistakes) == MAX_NOTED:
-            raise self._fatal(span, f"{MAX_NOTED} mistakes up to here; the rest of the plan was not read")
+            raise self._fatal(span, f"{MAX_NOTED} mistakes up to here; the rest of the {self._what} was not read")
 
     def _fatal(self, span: Span | None, message: str, hint: str | None = None) -> PlanError:
         line, column = (span.line, span.column) if span else (0, 0)
@@ -241,13 +255,13 @@ class _Composer:
         return PlanError(sorted(mistakes, key=lambda m: (m.line, m.column)))
 
 
-def _tagged(tag: str, text: str) -> ScalarValue:
+def _tagged(tag: str, text: str, what: str) -> ScalarValue:
     kind = tag.removeprefix(_PREFIX)
     if kind == "str":
         return text
     types: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}
     if not tag.startswith(_PREFIX) or kind not in types:
-        raise NotCoreError(f"plans have no tags like {_short(tag)}; remove it")
+        raise NotCoreError(f"{what}s have no tags like {_short(tag)}; remove it")
     value = resolve_scalar(text)
     if not isinstance(value, types[kind]) or (isinstance(value, bool) and kind != "bool"):
         raise NotCoreError(f"this is not what its tag !!{kind} says; remove the tag")

@@ -103,17 +103,44 @@ def test_lists_are_read(tmp_path: Path, name: str) -> None:
     assert [str(one) for one in read_requests(file)] == ["GET /a", "GET /b"]
 
 
+def test_a_file_means_what_the_same_lines_mean_in_a_plan(tmp_path: Path) -> None:
+    file = tmp_path / "requests.yml"
+    body = "{country: no, t: 12:30, n: 010, on: 2026-11-20, o: 0o10, big: 1e3, nothing: ~, list: [yes, true]}"
+    file.write_text(f"- {{method: POST, unsafe: true, path: /a, json: {body}}}\n")
+    meant = {"country": "no", "t": "12:30", "n": 10, "on": "2026-11-20", "o": 8, "big": 1000.0, "nothing": None}
+    assert read_requests(file)[0].json_body == {**meant, "list": ["yes", True]}
+
+
+@pytest.mark.parametrize(("name", "content"), [("r.txt", "GET /a\n"), ("r.json", '["GET /a"]'), ("r.yml", "- GET /a")])
+def test_a_mark_of_byte_order_is_no_part_of_a_file(tmp_path: Path, name: str, content: str) -> None:
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8-sig")
+    assert [str(one) for one in read_requests(file)] == ["GET /a"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
         ("r.txt", b"GET /a\nget a\n", "r.txt:2: 'get a' is not a request"),
         ("r.txt", b"\xff\xfe", "not UTF-8"),
-        ("r.yml", b"- GET /a\n- {method: BREW, path: /b}\n", "r.yml, item 2"),
+        ("r.yml", b"- GET /a\n- {method: BREW, path: /b}\n", "r.yml:2: method: "),
         ("r.yml", b"a: 1\n", "holds no list"),
         ("r.yml", b"- [\n", "r.yml"),
         ("r.yml", b"- !!python/object/apply:os.system [ls]\n", "r.yml"),
         ("r.yml", b"- GET /a\n---\n- GET /b\n", "r.yml"),
-        ("r.yml", b"[" * 1500, "r.yml is nested too deeply"),
+        ("r.yml", b"[" * 1500, "the file is nested more than 64 levels deep"),
+        ("r.yml", b"- GET /a\n- path: /b\n  json: {at: 2026-11-20, n: .nan}\n", "r.yml:3:"),
+        (
+            "r.yml",
+            b"- path: /b\n  json: {a: !!binary aGk=}\n",
+            "r.yml:2:13: [0].json.a: files have no tags like !!binary",
+        ),
+        ("r.yml", b"- path: /b\n  json: 1\n  json: 2\n", "r.yml:3:3: [0].json: duplicate key 'json', first at line 2"),
+        ("r.yml", b"- path: /b\n- path: /c\n  tolerance:\n    $.a: x\n", "r.yml:4: tolerance"),
+        ("r.json", b'[\n"GET /a",\n\n{"path": "/b",\n"json": {"a": {"b": 1, "b": 2}}}]', "r.json:4: duplicate key 'b'"),
+        ("r.json", b'["GET /a", {"path": "/b", "json": NaN}]', "r.json:1: NaN is no number"),
+        ("r.json", b'["GET /a", {"path": "/b", "json": -1e999}]', "r.json:1: the number -1e999 is out of range"),
+        ("r.json", b'["GET /a",\n\n{"method": "BREW", "path": "/b"}]', "r.json:3: method: "),
         ("r.json", b"[" * 100_000, "r.json is nested too deeply"),
         ("r.json", b"{", "r.json"),
         ("r.json", b"", "r.json"),

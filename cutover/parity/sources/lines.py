@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +14,14 @@ from cutover.parity.jsonpath import JsonPath
 from cutover.parity.options import ComparedRequest
 from cutover.parity.sources.credentials import is_secret_header
 from cutover.parity.sources.drawn import LeavingOut, LeftOut, source_mistake
+from cutover.parity.sources.listed import Listed, from_json, from_lines, from_yaml
+from cutover.plan.nodes import spell
 from cutover.redact import redact, redact_data
 
 MAX_FILE_BYTES = 50 * 1024 * 1024
 _MAX_MISTAKES = 5
 _FIRST_KEYS = ("method", "path", "headers", "body", "json", "unsafe")
+_READERS = {".yml": from_yaml, ".yaml": from_yaml, ".json": from_json}
 _PLAIN_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -31,22 +33,27 @@ def read_requests(file: Path) -> list[ComparedRequest]:
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise source_mistake(f"{file} is larger than {MAX_FILE_BYTES // 1024**2} MB")
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise source_mistake(f"{file} can't be read: {reason}") from None
-    listed = _listed(file, text) if file.suffix in {".yml", ".yaml", ".json"} else _lines(file, text)
+    listed, mistakes = _READERS.get(file.suffix.lower(), from_lines)(file, text)
     requests: list[ComparedRequest] = []
-    mistakes: list[str] = []
-    for place, value in listed:
+    # What is not read as it stands may make mistakes that are none.
+    for one in listed if not mistakes else ():
         try:
-            requests.append(ComparedRequest.model_validate(value))
+            requests.append(ComparedRequest.model_validate(one.value))
         except ValidationError as error:
-            mistakes.extend(f"{place}: {line['msg']}" for line in error.errors(include_url=False))
+            mistakes += [_told(one, line["loc"], line["msg"]) for line in error.errors(include_url=False)]
     if mistakes:
         more = f" and {len(mistakes) - _MAX_MISTAKES} more" if len(mistakes) > _MAX_MISTAKES else ""
         raise source_mistake("; ".join(mistakes[:_MAX_MISTAKES]) + more)
     return requests
+
+
+def _told(one: Listed, location: tuple[str | int, ...], message: str) -> str:
+    name = spell(location)
+    return f"{one.place(location)}: {name}{': ' * bool(name)}{message}"
 
 
 def write_requests(file: Path, requests: Iterable[ComparedRequest], *, origin: str) -> list[LeftOut]:
@@ -99,22 +106,3 @@ def _dumped(values: list[Any]) -> str:
     Dumper.add_representer(JsonPath, text)
     dumped: str = yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
     return dumped
-
-
-def _lines(file: Path, text: str) -> list[tuple[str, Any]]:
-    numbered = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
-    return [(f"{file}:{number}", line) for number, line in numbered if line and not line.startswith("#")]
-
-
-def _listed(file: Path, text: str) -> list[tuple[str, Any]]:
-    import yaml  # noqa: PLC0415 - start-up time
-
-    try:
-        values = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except RecursionError:
-        raise source_mistake(f"{file} is nested too deeply") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise source_mistake(f"{file}: {str(error).splitlines()[0]}") from None
-    if not isinstance(values, list):
-        raise source_mistake(f"{file} holds no list of requests")
-    return [(f"{file}, item {number}", value) for number, value in enumerate(values, 1)]
