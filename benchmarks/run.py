@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
 README = FOLDER / "README.md"
 # In the order of the README.
-NAMES = ("lost", "shift", "commands", "load", "journal", "parity")
+NAMES = ("lost", "shift", "commands", "load", "journal", "parity", "traffic", "detect")
 TIMEOUT_S = 300.0
 END_TIMEOUT_S = 30.0
 

@@ -126,8 +126,11 @@ class Site:
         return {**mine, "XDG_STATE_HOME": str(self.folder / "state"), "NO_COLOR": "1"}
 
     def cutover(self, *args: str) -> str:
+        return self.run(*self.command(*args))
+
+    def command(self, *args: str) -> list[str]:
         script = program("cutover")
-        return self.run(*([script] if script else [sys.executable, "-m", "cutover"]), *args)
+        return [*([script] if script else [sys.executable, "-m", "cutover"]), *args]
 
     def run(self, *command: str) -> str:
         """What it said on standard output."""

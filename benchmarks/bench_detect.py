@@ -1,0 +1,173 @@
+"""From a breach to traffic back on old, verified: a new backend that starts to fail under load, at weight 50.
+
+    python benchmarks/bench_detect.py [--rounds 3] [--settled 35]
+
+In each round a run holds weight 50 under keep-alive clients, with a gate on what the proxy saw, and at a moment that
+nobody chose new answers 500 to everything. Measured is the time from then until cutover has verified that the proxy
+sends everybody to old, and what clients lost that new did not fail. ``settled`` is for how many seconds all was well
+before the breach in the last rows: what the window holds of that time weighs against the errors.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.clients import Clients, Seen
+from benchmarks.figures import Budget, Cell, Report, Table, main, say
+from benchmarks.machine import Nginx, nginxes
+from benchmarks.stage import LIMIT_S, Backends, Site, fetch, free_port, scratch, serving, site, write_conf
+
+CLIENTS = 50
+PAUSE_S = 0.02
+SEEDS_LIMIT_S = 30.0
+BEYOND_INTERVAL_S = 1.0
+LEAST_HEALTHY_S = 1.0
+FAILED_BY_NEW = "HTTP/1.1 500"
+DILUTED = """\
+New fails whole, and the limit is `errors <= 1%`. What was well within the window weighs against it: the default of 5
+minutes, filled with such traffic, needs 3 s of failures before they are 1 %, a window of 30 s needs 0.3 s. Where
+detection must be quick, give the gate a short `window`."""
+COLUMNS = ["a breach at weight 50", "rounds", "median, s", "slowest, s", "answers", "failed by new", "lost otherwise"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """``every`` in seconds; ``window`` as the plan says it, "" for the default."""
+
+    by: str
+    every: float
+    window: str = ""
+
+    def __str__(self) -> str:
+        window = f", window {self.window}" if self.window else ""
+        return f"by {self.by}, every {self.every:g}s{window}"
+
+    @property
+    def phases(self) -> str:
+        window = f", window: {self.window}" if self.window else ""
+        gate = f'{{traffic: {{thresholds: ["errors <= 1%"]{window}}}}}'
+        return f"  shift:\n    - shift: {{to: 50, hold: 10m, every: {self.every:g}s, gates: [{gate}]}}\n"
+
+
+@dataclass(frozen=True)
+class Round:
+    seconds: float
+    seen: Seen
+
+    @property
+    def failed_by_new(self) -> int:
+        return sum(count for what, count in self.seen.lost.items() if what.startswith(FAILED_BY_NEW))
+
+
+def measure(rounds: int, settled: float) -> Report:
+    cases = [Case(by, every) for by in ("request", "client") for every in (1.0, 5.0)]
+    at_once = {case: measured(case, rounds, LEAST_HEALTHY_S) for case in cases}
+    later = {case: measured(case, 1, settled) for by in ("request", "client") if (case := Case(by, 1.0, "30s"))}
+    budgets = [
+        Budget(f"slowest, {case}", case.every + BEYOND_INTERVAL_S, max(one.seconds for one in taken), " s")
+        for case, taken in {**at_once, **later}.items()
+    ]
+    slowest = max(one.seconds for taken in at_once.values() for one in taken)
+    lost = sum(one.seen.losses - one.failed_by_new for taken in (*at_once.values(), *later.values()) for one in taken)
+    return Report(
+        [
+            Table(f"{CLIENTS} clients, breached at once or within an interval", COLUMNS, rows(at_once)),
+            Table(f"After {settled:g} s in which all was well", COLUMNS, rows(later)),
+        ],
+        [
+            *budgets,
+            Budget("the seeds' limit", SEEDS_LIMIT_S, slowest, " s"),
+            Budget("lost for other reasons than new's failing", 0, lost, ""),
+        ],
+        [DILUTED],
+    )
+
+
+def rows(taken: dict[Case, list[Round]]) -> list[list[Cell]]:
+    return [
+        [
+            str(case),
+            len(rounds),
+            median(one.seconds for one in rounds),
+            max(one.seconds for one in rounds),
+            sum(one.seen.requests for one in rounds),
+            sum(one.failed_by_new for one in rounds),
+            sum(one.seen.losses - one.failed_by_new for one in rounds),
+        ]
+        for case, rounds in taken.items()
+    ]
+
+
+def measured(case: Case, rounds: int, healthy_s: float) -> list[Round]:
+    say(str(case))
+    nginx = nginxes()[0]
+    with (
+        scratch() as folder,
+        breakable(nginx, folder) as (backends, broken),
+        site(folder / "site", nginx, backends, case.by, case.phases) as place,
+    ):
+        place.cutover("proxy", "start")
+        return [one_round(place, case, broken, healthy_s) for _ in range(rounds)]
+
+
+@contextmanager
+def breakable(nginx: Nginx, folder: Path) -> Iterator[tuple[Backends, Path]]:
+    """Two backends; new answers 500 while a file exists."""
+    made, broken = Backends(free_port(), free_port()), folder / "broken"
+    conf = write_conf(
+        folder / "backends",
+        "keepalive_requests 1000000000;\n"
+        f'server {{ listen 127.0.0.1:{made.old}; location / {{ return 200 "old\\n"; }} }}\n'
+        f"server {{ listen 127.0.0.1:{made.new}; location / {{ if (-f {broken}) {{ return 500; }} "
+        'return 200 "new\\n"; } }\n',
+        workers="1",
+    )
+    with serving([nginx.binary, "-p", str(conf.parent), "-c", str(conf), "-g", "daemon off;"], made.new):
+        yield made, broken
+
+
+def one_round(place: Site, case: Case, broken: Path, healthy_s: float) -> Round:
+    with Clients(place.port, CLIENTS, PAUSE_S) as clients, running(place) as run:
+        wait_for(run, "HoldStarted")
+        time.sleep(healthy_s + random.random() * case.every)  # noqa: S311 - any moment will do
+        broken.touch()
+        began = time.perf_counter()
+        wait_for(run, "RolledBack")
+        took = time.perf_counter() - began
+        assert all(fetch(place.port).endswith("old\n") for _ in range(20)), "new still answers"
+    broken.unlink()
+    return Round(took, clients.seen)
+
+
+@contextmanager
+def running(place: Site) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        place.command("run", "--json"), cwd=place.folder, env=place.env, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+            process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
+    assert process.returncode == 1, f"a run that was rolled back left with {process.returncode}"
+
+
+def wait_for(run: subprocess.Popen[str], event: str) -> None:
+    assert run.stdout is not None
+    for line in run.stdout:
+        if json.loads(line)["event"] == event:
+            return
+    raise RuntimeError(f"the run ended without {event}")
+
+
+if __name__ == "__main__":
+    main(__file__, __doc__, measure, rounds=3, settled=35.0)
