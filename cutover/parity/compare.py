@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from cutover.parity.brief import brief
 from cutover.parity.document import Budget, kind_of, same
+from cutover.parity.endpoints import is_id
 from cutover.parity.findings import ABSENT, Findings, Kind, Level, Record
 from cutover.parity.fingerprint import fingerprint_under
 from cutover.parity.jsonpath import JsonPath, State, member
-from cutover.parity.pair import Pairing, pair_items
+from cutover.parity.pair import Content, Pairing, pair_items
 from cutover.parity.rules import Rules
 from cutover.parity.scalars import PROPOSED_TOLERANCE, judge
 from cutover.parity.terms import Terms
@@ -20,6 +21,7 @@ from cutover.parity.terms import Terms
 _ENVELOPE_LISTS = ("results", "items", "data", "records", "content")
 _LINK_NAMES = frozenset({"next", "previous", "prev", "first", "last"})
 _SHORT = 60
+MIN_MAP_MEMBERS = 5
 _CONTAINERS = frozenset({dict, list})
 HowState = State[tuple[str, Any]]
 
@@ -116,18 +118,29 @@ def holds_anything(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in both documents. ``path`` is index-free, ``where`` has the indexes of old."""
+    """A place in both documents. ``path`` is index-free, ``where`` has the indexes of old.
+
+    ``name`` is that of the member that it is, or is an item of.
+    """
 
     state: HowState
     path: str = "$"
     where: str = "$"
     depth: int = 0
+    name: str = ""
 
-    def member(self, name: str) -> Place:
-        return Place(self.state.name(name), member(self.path, name), member(self.where, name), self.depth + 1)
+    def member(self, name: str, *, of_map: bool = False) -> Place:
+        """``of_map``: the names are ids, so that findings of all its members are one."""
+        path = f"{self.path}.*" if of_map else member(self.path, name)
+        return Place(self.state.name(name), path, member(self.where, name), self.depth + 1, name)
 
     def item(self, index: int) -> Place:
-        return Place(self.state.item(index), f"{self.path}[]", f"{self.where}[{index}]", self.depth + 1)
+        return Place(self.state.item(index), f"{self.path}[]", f"{self.where}[{index}]", self.depth + 1, self.name)
+
+
+def _is_map(value: dict[str, Any]) -> bool:
+    """Whether an object's members are named by ids, as in ``{"17": {...}, "18": {...}}``."""
+    return len(value) >= MIN_MAP_MEMBERS and all(map(is_id, value))
 
 
 def compare_documents(old: Any, new: Any, terms: Terms) -> Findings:
@@ -163,20 +176,21 @@ class _Walk:
 
     def members(self, old: dict[str, Any], new: dict[str, Any], place: Place) -> None:
         before = len(self.findings.tallies)
+        of_map = _is_map(old)
         for name, mine in old.items():
             theirs = new.get(name, ABSENT)
             if mine is theirs:
                 continue
             if theirs is ABSENT:
-                self.absent(mine, ABSENT, place.member(name))
+                self.absent(mine, ABSENT, place.member(name, of_map=of_map))
             elif not same(mine, theirs):
                 if name in _LINK_NAMES and is_link(mine) and is_link(theirs):
                     self.link(mine, theirs, place.member(name))
                 else:
-                    self.value(mine, theirs, place.member(name))
+                    self.value(mine, theirs, place.member(name, of_map=of_map))
         for name, theirs in new.items():
             if name not in old:
-                self.absent(ABSENT, theirs, place.member(name))
+                self.absent(ABSENT, theirs, place.member(name, of_map=of_map))
         if self.findings.record is None and len(self.findings.tallies) > before:
             self.findings.record = Record(place.where, brief(old), brief(new))
 
@@ -193,7 +207,7 @@ class _Walk:
     def items(self, old: list[Any], new: list[Any], place: Place) -> None:
         how = self.rules.at(place.state)
         content = partial(fingerprint_under, self.rules, place.state.items, budget=self.budget)
-        pairing = pair_items(old, new, how.key, self.budget, content)
+        pairing = self.paired(old, new, how.key, content)
         if pairing.moved and not how.unordered:
             self.moved(old, new, pairing, place)
         for i in pairing.missing:
@@ -204,6 +218,14 @@ class _Walk:
             self.budget.spend(place.depth)
             if not same(old[i], new[j]):
                 self.value(old[i], new[j], place.item(i))
+
+    def paired(self, old: list[Any], new: list[Any], key: str | None, content: Content) -> Pairing:
+        """With each side's own ids, records are paired by what they are called on old where more of them pair so."""
+        pairing = pair_items(old, new, key, self.budget, content)
+        if not self.origins.ids:
+            return pairing
+        renamed = pair_items(old, self.origins.ids.as_old(new), key, self.budget, content)
+        return min(pairing, renamed, key=lambda one: len(one.missing) + len(one.added) + one.moved)
 
     def missing_item(self, old: Any, new: Any, item: Place) -> None:
         kind = Kind.MISSING if new is ABSENT else Kind.ADDED
@@ -219,6 +241,8 @@ class _Walk:
         )  # fmt: skip
 
     def scalar(self, old: Any, new: Any, place: Place) -> None:
+        if self.origins.ids and self.origins.ids.same(place.name, old, new):
+            return
         difference = judge(old, new, self.rules.at(place.state))
         if difference is None:
             return

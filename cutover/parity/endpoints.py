@@ -18,10 +18,15 @@ _ID = re.compile(
 EndpointOf = Callable[[str, str], str]
 
 
+def is_id(name: str) -> bool:
+    """Whether a segment of a path, or the name of a member, names one thing of many."""
+    return _ID.fullmatch(name) is not None
+
+
 def endpoint(method: str, path: str) -> str:
     """``GET /studies/{id}``: segments that are numbers, UUIDs, long hex, DICOM UIDs, dates or EXAM-0001 are ids.
 
     So are variables of a sequence.
     """
     plain = path.partition("?")[0].partition("#")[0]
-    return f"{method} " + "/".join("{id}" if _ID.fullmatch(segment) else segment for segment in plain.split("/"))
+    return f"{method} " + "/".join("{id}" if is_id(segment) else segment for segment in plain.split("/"))

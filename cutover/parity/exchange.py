@@ -119,8 +119,6 @@ def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape
     if invalid:
         findings.add(Kind.BODY, "$", *_texts(old, new), message="; ".join(invalid))
         return findings
-    if terms.origins.ids:
-        documents["new"] = terms.origins.ids.as_old(documents["new"])
     if shape:
         return compare_shapes(documents["old"], documents["new"], terms)
     if _equal(documents["old"], documents["new"]):

@@ -11,8 +11,7 @@ from cutover.parity.document import MAX_DEPTH, too_deep
 
 # A value of so many characters is nobody's count or price: it is the id wherever it stands.
 _TELLING_CHARS = 8
-_ID_NAMES = frozenset({"id", "pk", "uid", "uuid", "guid", "key", "slug", "code"})
-_ID_ENDINGS = ("_id", "Id", "ID", "_uid", "_uuid", "_pk", "_key")
+_ENDINGS = ("_id", "Id", "_uid", "_uuid", "_pk", "_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,8 @@ class Id:
     new: str | int
 
     def stands_under(self, name: str) -> bool:
-        """Whether a member of this name holds ids, so that a number in it can be this one."""
-        return name in self.names or name in _ID_NAMES or name.endswith(_ID_ENDINGS) or self._telling
+        """Whether a member of this name holds this id: a small number may also be somebody else's."""
+        return name in self.names or self._telling
 
     @property
     def _telling(self) -> bool:
@@ -46,19 +45,24 @@ class Ids:
         """Of what both sides gave under the same variable; ``members`` are the names under which each one stands."""
         return cls(
             tuple(
-                Id(frozenset({variable, *members.get(variable, ())}), old[variable], new[variable])
+                Id(_names(variable, members.get(variable, ())), old[variable], new[variable])
                 for variable in sorted(old.keys() & new.keys())
                 if _can_be_id(old[variable]) and _can_be_id(new[variable]) and old[variable] != new[variable]
             )
         )
 
+    def same(self, name: str, old: Any, new: Any) -> bool:
+        """Whether two values of a member that differ are one thing by each side's own name for it."""
+        if any(_is(old, one.old) and _is(new, one.new) and one.stands_under(name) for one in self.ids):
+            return True
+        return isinstance(old, str) and isinstance(new, str) and _is_url(new) and self.url_as_old(new) == old
+
     def as_old(self, document: Any) -> Any:
-        """New's document with old's ids in it, but for ids of old that new shows itself: both may share their data.
+        """New's document with old's ids in it, to tell which of its records is which.
 
         Raises ``NotComparableError`` for what is nested too deep.
         """
-        here = Ids(tuple(one for one in self.ids if not _shows(document, one)))
-        return here._renamed(document, "", 0) if here.ids else document
+        return self._renamed(document, "", 0) if self.ids else document
 
     def _renamed(self, value: Any, name: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -80,6 +84,10 @@ class Ids:
         return parts._replace(path=path).geturl() if path != parts.path else url
 
 
+def _names(variable: str, members: Collection[str]) -> frozenset[str]:
+    return frozenset({variable, *(variable + ending for ending in _ENDINGS), *members})
+
+
 def _can_be_id(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
@@ -90,16 +98,3 @@ def _is(value: Any, given: str | int) -> bool:
 
 def _is_url(text: str) -> bool:
     return text.startswith(("/", "http://", "https://"))
-
-
-def _shows(document: Any, one: Id) -> bool:
-    stack: list[tuple[str, Any]] = [("", document)]
-    while stack:
-        name, value = stack.pop()
-        if type(value) is dict:
-            stack.extend(value.items())
-        elif type(value) is list:
-            stack.extend((name, item) for item in value)
-        elif _is(value, one.old) and one.stands_under(name):
-            return True
-    return False

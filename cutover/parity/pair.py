@@ -17,6 +17,9 @@ _FEW_DIFFERENCES = 2
 _NODES_PER_ROW = 1000
 _USUAL_KEYS = ("id", "uuid", "uid", "pk", "key", "code", "slug", "name")
 
+Content = Callable[[Any], int]
+"""A number of an item that says which others are equal to it."""
+
 
 @dataclass(slots=True)
 class Pairing:
@@ -30,7 +33,7 @@ class Pairing:
 
 
 def pair_items(
-    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Callable[[Any], int]
+    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Content
 ) -> Pairing:
     """Pair by ``key``, else by a field that is unique on both sides, else by equal content; the rest by likeness.
 
@@ -66,7 +69,7 @@ def _equal_tail(old: list[Any], new: list[Any], head: int, budget: Budget) -> in
 
 
 def _pair_middle(
-    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Callable[[Any], int]
+    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Content
 ) -> Pairing:
     if not old or not new:
         return Pairing(missing=list(range(len(old))), added=list(range(len(new))))

@@ -5,9 +5,9 @@ Each side goes its own way: it is asked for the ids that it gave itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from cutover.parity.answers import Answer, Failure
@@ -20,6 +20,7 @@ from cutover.parity.rules import Rules
 from cutover.parity.saving import NotSavedError, take
 from cutover.plan.variables import as_text, fill, names_in
 
+T = TypeVar("T")
 Step = tuple[SavingRequest, Rules, Outcome]
 
 
@@ -68,13 +69,10 @@ class _Sequence:
         for name in names:
             self.members.setdefault(name, set()).update(_members(request.json_body, f"${{{name}}}"))
         both = Both(_filled(request, self.old.given), _filled(request, self.new.given))
-        try:
-            ours, theirs = await Look(self.rounds, both, rules).ask(new_first=False)
-        except UnknownError as error:
-            for side in (self.old, self.new):
-                side.lack(request, str(error))
-            raise
+        look = Look(self.rounds, both, rules)
+        ours = await _asked(look.ask_old(), request, self.old, self.new)
         self.old.save(request, ours)
+        theirs = await _asked(look.ask_new(), request, self.new)
         self.new.save(request, theirs)
         for name, place in request.save.items():
             self.members.setdefault(name, set()).add(place.member)
@@ -103,6 +101,16 @@ async def run_sequence(
         except (UnknownError, NotComparableError) as error:
             outcome = Outcome(unknown=f"in {name}: {error}")
         yield request, rules, outcome
+
+
+async def _asked(answer: Awaitable[T], request: SavingRequest, *lacking: _Values) -> T:
+    """The answer, or, before ``UnknownError`` goes on, a note of which sides lack what it was to give."""
+    try:
+        return await answer
+    except UnknownError as error:
+        for side in lacking:
+            side.lack(request, str(error))
+        raise
 
 
 def _data(request: SavingRequest) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def cure(kind: Kind, path: str, tally: Tally) -> str:
         return tally.cure
     if kind in {Kind.STATUS, Kind.CONNECTION, Kind.HEADER} or path == "$" or path.startswith(PREFIX):
         return ""
-    if kind in {Kind.MISSING, Kind.ADDED} and path.endswith("[]"):
+    if kind in {Kind.MISSING, Kind.ADDED} and path.endswith(("[]", ".*")):
         # Nothing less than the whole list would be hidden.
         return ""
     return f"ignore: ['{path}']"

@@ -168,3 +168,47 @@ async def test_an_id_that_is_no_plain_text_is_asked_for_as_one_segment(ask: Comp
     result = await ask(old, new, CREATE_READ_DELETE[:2])
     assert old.asked[1] == "GET /items/a b/c?d"
     assert groups(result) == []
+
+
+@dataclass
+class Owned(Items):
+    """Each item belongs to a user, whose ids both sides share; new's own counter is one ahead."""
+
+    owner: int = 8
+
+    async def create(self, request: web.Request) -> web.Response:
+        number = next(self.ids)
+        item = {"id": number, **await request.json(), "owner_id": self.owner, "owner": {"id": self.owner}}
+        self.items[str(number)] = item
+        return web.json_response(item, status=201, headers={"Location": f"/items/{number}"})
+
+
+TWICE: Sequence = [
+    {"method": "POST", "path": "/items", "json": {"n": "a"}, "unsafe": True, "save": {"first": "$.id"}},
+    {"method": "POST", "path": "/items", "json": {"n": "b"}, "unsafe": True, "save": {"second": "$.id"}},
+    "GET /items",
+    "GET /items/${second}",
+]
+
+
+async def test_ids_of_both_sides_may_overlap(ask: Compare) -> None:
+    """New's first is called as old's second, and the users of both are called as their items are."""
+    assert groups(await ask(Owned(7), Owned(8), TWICE), "fail", "warn") == []
+
+
+async def test_an_id_of_something_else_that_is_new_s_own_by_chance_is_a_difference(ask: Compare) -> None:
+    result = await ask(Owned(7, owner=7), Owned(8, owner=8), [*TWICE[:1], "GET /items/${first}"])
+    assert ("value", "$.owner_id", 1) in groups(result)
+
+
+async def test_what_old_made_is_removed_though_new_s_answer_is_too_large(ask: Compare) -> None:
+    class Talkative(Items):
+        async def create(self, request: web.Request) -> web.Response:
+            await super().create(request)
+            return web.Response(body=b"x" * 5000, status=201)
+
+    old = Items(1)
+    result = await ask(old, Talkative(500), CREATE_READ_DELETE, max_body="4kb")
+    assert "DELETE /items/1" in old.asked
+    assert old.items == {}
+    assert not result.passed
