@@ -40,7 +40,7 @@ async def go_on_leased(session: Session, scope: list[str]) -> None:
     missing = [phase for phase in session.state.undone if phase not in scope]
     if missing and any(step.type == "shift" for phase in scope for step in session.plan.phases.get(phase, [])):
         raise CheckFailedError(
-            f"the lease ended and nginx returned all traffic to old: {', '.join(missing)} has to shift it anew",
+            f"the lease ended and nginx returned all traffic to old: {', '.join(missing)} has to run again first",
             "run `cutover run`",
         )
 

@@ -192,7 +192,7 @@ def _(event: e.LeaseGranted, _state: RunState) -> str:
 
 @_told.register
 def _(event: e.LeaseReleased, _state: RunState) -> str:
-    return _step("lease", f"over: {stands(event.weight)}, whoever is there")
+    return _step("lease", f"released: {stands(event.weight)}, and it stays there")
 
 
 @_told.register
@@ -205,7 +205,7 @@ def _(event: e.LeaseLeft, state: RunState) -> str:
 @_told.register
 def _(event: e.LeaseEnded, _state: RunState) -> str:
     when = f" at {clock(event.until)}" if event.until else ""
-    undone = f"; to shift anew: {', '.join(event.undone)}" if event.undone else ""
+    undone = f"; to run again: {', '.join(event.undone)}" if event.undone else ""
     moved = f"nginx returned all traffic from {weight(event.weight)} to old"
     return f"LEASE ENDED{when}: nobody renewed it, and {moved}{undone}"
 

@@ -158,7 +158,7 @@ def test_after_a_lapse_a_run_begins_its_shifts_anew_and_promote_does_not_leap(ma
     assert site.status()["weight"] == {"intended": 50, "live": 0}
     said = site.cutover("promote", expect=1)
     assert "LEASE ENDED" in said.stdout + said.stderr
-    assert "shift has to shift it anew" in said.stdout + said.stderr
+    assert "shift has to run again first" in said.stdout + said.stderr
     assert site.status()["weight"] == {"intended": 0, "live": 0}
     site.cutover("promote", expect=1)
     events = [json.loads(line) for line in site.cutover("run", "--json").stdout.splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -177,6 +178,24 @@ async def test_a_lease_that_the_workers_can_not_see_is_refused(new_bench: Bench)
     )  # fmt: skip
     with pytest.raises(ProxyError, match="does not see the files"):
         await lease.grant(elsewhere, LONG_S)
+
+
+async def test_a_proxy_whose_clock_differs_gets_no_lease(new_bench: Bench) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nX-Cutover-Revision: 0123456789abcdef\r\n"
+            b"X-Cutover-Time: %.3f\r\n\r\n50\n" % (time.time() - 60)
+        )
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as elsewhere:
+        address = f"127.0.0.1:{elsewhere.sockets[0].getsockname()[1]}"
+        status = {"listen": address, "url": f"http://{address}"}
+        proxy = new_bench.proxy(new_bench.spec(split={"by": "client"}, status=status))
+        with pytest.raises(ProxyError, match=r"the proxy's clock is (1m|59\.\d+s) behind this machine's"):
+            await lease.grant(proxy, LONG_S)
+        assert not Path(proxy.spec.switch_dir).exists()
 
 
 @pytest.mark.parametrize(("clock", "expected"), [(95.0, -5.0), (100.5, 0.0), (104.0, 3.0)])
