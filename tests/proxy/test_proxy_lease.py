@@ -193,7 +193,7 @@ async def test_a_proxy_whose_clock_differs_gets_no_lease(new_bench: Bench) -> No
         address = f"127.0.0.1:{elsewhere.sockets[0].getsockname()[1]}"
         status = {"listen": address, "url": f"http://{address}"}
         proxy = new_bench.proxy(new_bench.spec(split={"by": "client"}, status=status))
-        with pytest.raises(ProxyError, match=r"the proxy's clock is (1m|59\.\d+s) behind this machine's"):
+        with pytest.raises(ProxyError, match=r"the proxy's clock is (1m|[56]\d[.\d]*s) behind this machine's"):
             await lease.grant(proxy, LONG_S)
         assert not Path(proxy.spec.switch_dir).exists()
 
