@@ -191,7 +191,7 @@ class Load(Check, Sources):
         if not self.against_old:
             return 1
         if self.count is None or self.rate is not None:
-            return max(1, min(TURNS, int(self._expected / LEAST_TURN_S)))
+            return max(1, min(TURNS, int(self._expected / LEAST_TURN_S), self.count or TURNS))
         return max(1, min(TURNS, self.count // (self.concurrency or DEFAULT_CONCURRENCY)))
 
     async def _asked(self, ctx: CheckContext) -> Asked:
@@ -203,7 +203,8 @@ class Load(Check, Sources):
         gathered = await gather(self, self._side(ctx.target("old")), None, public_url=ctx.plan.proxy.url)
         allowed = [request for request in gathered.requests if request.safe or request.unsafe]
         drawn = [LoadRequest.model_validate(one.model_dump(by_alias=True, include=_OF_A_REQUEST)) for one in allowed]
-        requests = [*self.listed, *(one for one in drawn if one not in self.listed)]
+        known = [one.model_copy(update={"status": None}) for one in self.listed]
+        requests = [*self.listed, *(one for one in drawn if one not in known)]
         if not requests:
             where = " and ".join([*([str(self.requests_file)] if self.requests_file else []), *self.drawn_from])
             raise SourceError(f"no requests: none may be asked of those that {where} holds")

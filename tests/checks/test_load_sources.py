@@ -57,7 +57,7 @@ async def test_a_file_is_asked_in_turn_with_those_that_are_listed(
     file = tmp_path / "requests.yml"
     file.write_text('["GET /a", {path: /b, headers: {X-Own: "1"}}, "GET /c"]')
     ctx = context(new=await serving.answer(OK), old=1, headers={"Authorization": "Bearer token"})
-    settings = load(requests=["GET /c", "GET /d"], requests_file=str(file), headers={"X-All": "2"})
+    settings = load(requests=[{"path": "/c", "status": 200}, "GET /d"], requests_file=str(file), headers={"X-All": "2"})
     result = await settings.run(ctx)
     assert result.passed, result.summary
     assert asked(serving) == {"GET /a": 3, "GET /b": 3, "GET /c": 3, "GET /d": 3}
