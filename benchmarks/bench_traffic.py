@@ -83,8 +83,9 @@ def lines(kind: Kind, count: int) -> list[bytes]:
 
 
 def measure(seconds: float, lines: int, backlog: int) -> Report:
-    rates, worst = rate_rows(seconds)
+    # First, as long as the process has never needed more.
     memory, growth = memory_rows(lines)
+    rates, worst = rate_rows(seconds)
     return Report(
         [
             Table("Lines a second, medians", ["lines", "rounds", "orjson alone", "read and counted", "ratio"], rates),
