@@ -81,6 +81,11 @@ def by_backend(points: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]
     }
 
 
+def share_at(points: Sequence[Mapping[str, Any]], weight: int) -> float | None:
+    """New's share, in percent, where it was seen at this weight."""
+    return points[-1]["share"] if points and points[-1]["weight"] == weight else None
+
+
 def _number(figure: Any) -> float | None:
     """A figure; a secret of digits may have been taken for one, and masked."""
     return figure if isinstance(figure, int | float) else None

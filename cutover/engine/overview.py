@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
+from cutover.engine import latest
 from cutover.engine.opening import Options, named
 from cutover.engine.session import last_state
 from cutover.engine.state import RunState
@@ -37,6 +39,9 @@ async def status(options: Options) -> dict[str, Any]:
         "last_error": trouble or state.last_error or mistake,
         "next": "cutover run" if _goes_on(now) and _is_over(on_lease, state) else next_command(now, state, loaded),
         "hold": _hold(state) if now == "holding" else None,
+        "seen": _seen(state),
+        "backends": _backends(state),
+        "gates": _gates(state),
         "waiting_for": state.waiting_for or None,
         "proxy": live.reason or None,
         "started_at": iso(state.opened_at),
@@ -96,7 +101,29 @@ def iso(seconds: float) -> str | None:
 def _hold(state: RunState) -> dict[str, Any] | None:
     if state.hold is None:
         return None
-    return {"weight": state.hold["weight"], "until": iso(float(state.hold["until"]))}
+    until, seconds = float(state.hold["until"]), state.hold["seconds"]
+    left = max(0.0, round(until - time.time(), 1))
+    return {"weight": state.hold["weight"], "until": iso(until), "seconds": seconds, "left_s": left}
+
+
+def _seen(state: RunState) -> dict[str, Any] | None:
+    """Of what time and weight the figures of backends are."""
+    if not state.traffic:
+        return None
+    last = state.traffic[-1]
+    return {"at": iso(last["at"]), "weight": last["weight"], "share": last["share"]}
+
+
+def _backends(state: RunState) -> dict[str, Any]:
+    found = latest.by_backend(state.traffic)
+    for backend in found.values():
+        backend["history"] = [{**point, "at": iso(point["at"])} for point in backend["history"]]
+    return found
+
+
+def _gates(state: RunState) -> list[dict[str, Any]]:
+    told = ("gate", "verdict", "summary", "limit", "count", "weight")
+    return [{**{key: gate[key] for key in told}, "at": iso(gate["at"])} for gate in latest.in_order(state.gates)]
 
 
 def _try_plan(options: Options) -> tuple[LoadedPlan | None, str | None]:

@@ -136,8 +136,8 @@ def dump(state: RunState) -> dict[str, Any]:
 
 
 def load(data: Mapping[str, Any]) -> RunState:
-    tuples = {name: tuple(data[name]) for name in ("phases", "new_servers", "scope", "approved", "undone", "held", "traffic")}
-    return RunState(**{**data, **tuples})
+    tuples = ("phases", "new_servers", "scope", "approved", "undone", "held", "traffic")
+    return RunState(**{**data, **{name: tuple(data[name]) for name in tuples}})
 
 
 @singledispatch
@@ -165,7 +165,7 @@ def _(event: e.RunOpened, state: RunState, recorded: Recorded) -> RunState:
 def _(event: e.CommandStarted, state: RunState, recorded: Recorded) -> RunState:
     # Whether anything is being done shows when it is: a command that is refused leaves the state as it was.
     plan_hash = event.plan_hash or state.plan_hash
-    return replace(state, command=event.command, pid=event.pid, plan_hash=plan_hash, hold=None)
+    return replace(state, command=event.command, pid=event.pid, plan_hash=plan_hash, hold=None, gates={})
 
 
 @_apply.register

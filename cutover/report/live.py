@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, cast
 
 from cutover.engine import events as e
+from cutover.engine import latest
 from cutover.engine.state import RunState
 from cutover.journal.base import Recorded
 from cutover.plan.units import format_duration
-from cutover.report.lines import MARKS, one_line
+from cutover.report.figures import Row, countdown, gate_rows, traffic_rows, weight_text
+from cutover.report.lines import one_line
+from cutover.report.looks import Look
 from cutover.report.narrator import Narrator
 from cutover.report.outlet import Outlet
 from cutover.report.times import clock
@@ -22,8 +26,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 BAR_WIDTH = 40
+LEAST_BAR_WIDTH = 8
+LABEL_WIDTH = 8
 SHOWN_GATES = 8
-STYLES = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
+OTHER_ROWS = 12
+ROWS_PER_GATE = 2
 LINE_STYLES: dict[type[e.Event], str] = {
     e.PhaseStarted: "bold",
     e.PhasePassed: "green",
@@ -50,21 +57,21 @@ class Scene:
     """What stands below the lines."""
 
     state: RunState = field(default_factory=RunState)
-    gates: dict[str, e.GateEvaluated] = field(default_factory=dict)
+    watch: tuple[float, float | None] | None = None
+    """When a watch outside the phases began, and how many seconds it takes."""
     progress: str = ""
     failed: set[str] = field(default_factory=set)
 
-    def enter(self, event: e.Event, state: RunState) -> None:
+    def enter(self, event: e.Event, state: RunState, at: float) -> None:
         self.state = state
         match event:
             case e.StepProgressed():
                 self.progress = one_line(event.text)
-            case e.GateEvaluated():
-                self.gates[event.gate] = event
-            case e.StepStarted():
-                self.progress = ""
-                self.gates.clear()
-            case e.StepPassed() | e.StepFailed() | e.PhasePassed():
+            case e.WatchStarted():
+                self.watch = (at, event.seconds)
+            case e.WatchEnded():
+                self.watch = None
+            case e.StepStarted() | e.StepPassed() | e.StepFailed() | e.PhasePassed():
                 self.progress = ""
             case e.PhaseStarted():
                 self.failed.discard(event.phase)
@@ -94,7 +101,7 @@ class LiveView:
         self._live: Live | None = None
 
     def show(self, recorded: Recorded, event: e.Event, state: RunState) -> None:
-        self._scene.enter(event, state)
+        self._scene.enter(event, state, recorded.at)
         if isinstance(event, e.CommandEnded):
             self._stop()
         elif self._live is None and isinstance(
@@ -116,7 +123,7 @@ class LiveView:
 
         self._live = Live(
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False,
-            get_renderable=lambda: drawn(self._scene),
+            get_renderable=lambda: drawn(self._scene, Look.of(self._console)),
         )  # fmt: skip
         self._live.start()
 
@@ -126,30 +133,39 @@ class LiveView:
             live.stop()
 
 
-def drawn(scene: Scene) -> RenderableType:
+def drawn(scene: Scene, look: Look) -> RenderableType:
     from rich.console import Group  # noqa: PLC0415 - start-up time
     from rich.text import Text  # noqa: PLC0415 - start-up time
 
-    parts: list[RenderableType] = [Text(""), _phases(scene), _weight(scene.state)]
-    state = scene.state
+    rows = list(_rows(scene, look))
+    return Group(Text(""), _phases(scene), _weight(scene.state, look), *(look.text(row, LABEL_WIDTH) for row in rows))
+
+
+def _rows(scene: Scene, look: Look) -> Iterator[Row]:
+    state, now, room = scene.state, time.time(), look.width - LABEL_WIDTH
+    if state.traffic:
+        age = now - state.traffic[-1]["at"]
+        yield from traffic_rows(latest.by_backend(state.traffic), age=age, width=room, levels=look.levels)
     if state.step_title is not None:
-        parts.append(_line(("step    ", "dim"), (one_line(state.step_title), "")))
+        yield Row("step", ((one_line(state.step_title), ""),))
     if scene.progress:
-        parts.append(_line(("now     ", "dim"), (scene.progress, "cyan")))
+        yield Row("now", ((scene.progress, "now"),))
     if state.hold is not None:
-        parts.append(_line(("hold    ", "dim"), (countdown(state.hold["until"], state.hold["seconds"]), "cyan")))
-    for gate in list(scene.gates.values())[:SHOWN_GATES]:
-        mark = f"{MARKS.get(gate.verdict, gate.verdict):<8}"
-        shown = one_line(f"{gate.gate}: {gate.summary}")
-        parts.append(_line(("gate    ", "dim"), (mark, STYLES.get(gate.verdict, "")), (shown, "")))
-    if len(scene.gates) > SHOWN_GATES:
-        parts.append(_line((f"        and {len(scene.gates) - SHOWN_GATES} more gates", "dim")))
-    return Group(*parts)
+        yield Row("hold", ((countdown(state.hold["until"], state.hold["seconds"], now), "now"),))
+    elif scene.watch is not None:
+        yield Row("watch", ((_watched(scene.watch, now), "now"),))
+    if state.lease is not None and state.weight:
+        length = format_duration(state.lease["seconds"])
+        yield Row("lease", ((f"{length}, renewed all the time: without it nginx returns all traffic to old", ""),))
+    most = min(SHOWN_GATES, max(1, (look.height - OTHER_ROWS) // ROWS_PER_GATE))
+    yield from gate_rows(latest.in_order(state.gates), width=room, most=most)
 
 
-def countdown(until: float, seconds: float) -> str:
-    left = max(0, round(until - time.time()))
-    return f"{format_duration(left) if left else '0s'} left of {format_duration(seconds)}"
+def _watched(watch: tuple[float, float | None], now: float) -> str:
+    started, seconds = watch
+    if seconds is None:
+        return f"for {format_duration(max(1, round(now - started)))}, until stopped"
+    return countdown(started + seconds, seconds, now)
 
 
 def _phases(scene: Scene) -> Text:
@@ -172,25 +188,23 @@ def _phases(scene: Scene) -> Text:
     return line
 
 
-def _weight(state: RunState) -> RenderableType:
+def _weight(state: RunState, look: Look) -> RenderableType:
     from rich.progress_bar import ProgressBar  # noqa: PLC0415 - start-up time
     from rich.table import Table  # noqa: PLC0415 - start-up time
 
     pending = state.pending
     change = f", changing to {pending['weight']} %" if pending is not None else ""
+    said = Row("", ((f"{weight_text(state.weight, latest.share_at(state.traffic, state.weight))}{change}", ""),))
+    room = min(BAR_WIDTH, look.width - LABEL_WIDTH - len(said.text) - 1)
+    if room < LEAST_BAR_WIDTH:
+        return look.text(Row("weight", said.parts), LABEL_WIDTH)
     row = Table.grid(padding=(0, 1))
     row.add_row(
-        _line(("weight ", "dim")),
-        ProgressBar(total=100, completed=state.weight, width=BAR_WIDTH, complete_style="cyan", finished_style="cyan"),
-        _line((f"{state.weight} % on new{change}", "")),
+        look.text(Row("weight", ()), LABEL_WIDTH - 1),
+        ProgressBar(total=100, completed=state.weight, width=room, complete_style="cyan", finished_style="cyan"),
+        look.text(said, 0),
     )
     return row
-
-
-def _line(*parts: tuple[str, str]) -> Text:
-    from rich.text import Text  # noqa: PLC0415 - start-up time
-
-    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def _styled(line: str, event: e.Event) -> Text:

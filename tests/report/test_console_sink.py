@@ -24,7 +24,6 @@ import pytest
 from cutover.engine import events as e
 from cutover.report import open_sink
 from cutover.report.console import CLOSE_TIMEOUT_S, Console
-from cutover.report.live import countdown
 from tests.support.told import ROLLED_BACK, Shown, record
 
 WAIT_S = 5.0
@@ -307,11 +306,6 @@ def test_a_dumb_terminal_gets_plain_lines(onto: Open, terminal: Terminal, monkey
     sink.close()
     stream.close()
     assert "\x1b" not in reader.rest()
-
-
-def test_a_countdown_never_goes_below_nothing() -> None:
-    assert countdown(time.time() - 10, 60) == "0s left of 1m"
-    assert countdown(time.time() + 59.8, 60) == "1m left of 1m"
 
 
 def screen(text: str) -> str:
