@@ -72,7 +72,7 @@ def expire(site: Site) -> None:
 def last_on_new(site: Site) -> float:
     """When nginx sent the last request to new, by its own clock."""
     log = (site.state / "nginx" / "access.log").read_text().splitlines()
-    return max(float(line["msec"]) - line["request_time"] for line in map(json.loads, log) if line["side"] == "new")
+    return max(float(line["msec"] - line["request_time"]) for line in map(json.loads, log) if line["side"] == "new")
 
 
 def ended(process: subprocess.Popen[str], timeout_s: float = 30) -> tuple[int, str]:
