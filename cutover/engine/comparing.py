@@ -202,7 +202,7 @@ def _refuse_wrong(asked: Asked) -> None:
         place_of(asked.openapi)
     for option, file in (("--requests", asked.requests_file), ("--access-log", asked.access_log), ("--har", asked.har)):
         if file is not None and not file.is_file():
-            raise UsageError(f"{option} {file}: there is no such file")
+            raise UsageError(f"{option} {file}: {'a folder, not a file' if file.is_dir() else 'there is no such file'}")
 
 
 @dataclass

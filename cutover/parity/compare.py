@@ -13,6 +13,7 @@ from cutover.parity.endpoints import is_id
 from cutover.parity.findings import ABSENT, Findings, Kind, Level, Record
 from cutover.parity.fingerprint import fingerprint_under
 from cutover.parity.jsonpath import JsonPath, State, member
+from cutover.parity.masking import is_secret_at
 from cutover.parity.pair import Content, Pairing, pair_items
 from cutover.parity.rules import Rules
 from cutover.parity.scalars import PROPOSED_TOLERANCE, judge
@@ -191,7 +192,8 @@ class _Walk:
         for name, theirs in new.items():
             if name not in old:
                 self.absent(ABSENT, theirs, place.member(name, of_map=of_map))
-        if self.findings.record is None and len(self.findings.tallies) > before:
+        found = self.findings.record is None and len(self.findings.tallies) > before
+        if found and not is_secret_at(place.where, old):
             self.findings.record = Record(place.where, brief(old), brief(new))
 
     def absent(self, old: Any, new: Any, place: Place) -> None:

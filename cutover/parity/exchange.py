@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.parity.answers import Answer
+from cutover.parity.brief import excerpt
 from cutover.parity.compare import compare_documents, compare_shapes, drop_ignored
 from cutover.parity.document import InvalidJsonError, NotComparableError, parse, same
 from cutover.parity.findings import ABSENT, Findings, Kind, Level
@@ -207,7 +208,7 @@ def _texts(old: Answer, new: Answer) -> tuple[Any, Any]:
     """The stretch of both bodies around the first byte that differs, for people."""
     first = _first_difference(old.body, new.body)
     start = max(0, first - _SHOWN_BYTES // 4)
-    shown = [a.body[start : start + _SHOWN_BYTES].decode("utf-8", "replace") for a in (old, new)]
+    shown = [excerpt(a.body, start, _SHOWN_BYTES) for a in (old, new)]
     return (shown[0] or ABSENT), (shown[1] or ABSENT)
 
 

@@ -124,7 +124,7 @@ class Findings:
         tally = self._tally(Key(kind, path, level, pair), message, cure)
         tally.count += count
         if len(tally.samples) < MAX_SAMPLES:
-            tally.samples.append(Sample(where or path, brief(old), brief(new)))
+            tally.samples.append(Sample(where or path, brief(old, name=path), brief(new, name=path)))
 
     def _tally(self, key: Key, message: str, cure: str) -> Tally:
         tally = self.tallies.get(key)

@@ -9,6 +9,8 @@ import re
 from itertools import islice
 from typing import NamedTuple
 
+from cutover.parity.masking import mask
+
 # Larger texts, and those with more differences, are compared as a whole.
 MAX_TEXT_BYTES = 4 * 1024 * 1024
 MAX_WORDS = 200
@@ -48,7 +50,7 @@ def differing_words(old: bytes | bytearray, new: bytes | bytearray) -> list[Word
 
 def _path(between: list[bytes], index: int) -> str:
     near = b"#".join(between[max(0, index - _PIECES_OF_CONTEXT + 1) : index + 1])
-    line = f"{_shown(near)}#".split("\n")[-1]
+    line = f"{mask(_shown(near))}#".split("\n")[-1]
     return PREFIX + " ".join(line.split())[-_CONTEXT_CHARACTERS:]
 
 

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from urllib.parse import unquote_plus
 
-from cutover.redact import MASK, MIN_SECRET_LENGTH
+from cutover.parity.confidential import JWT, MIN_TOKEN_CHARS, is_secret_name, is_token_segment
+from cutover.redact import MASK
 
 MAX_NAME_CHARS = 50
 _MAX_ENCODINGS = 3
-
-# Compared in lower case and without separators, as a whole and by the last part: user[password], X-Amz-Signature.
-_SECRET_NAMES = frozenset({
-    "accesskey", "accesskeyid", "apikey", "assertion", "auth", "authorization", "awsaccesskeyid", "bearer",
-    "clientassertion", "connectsid", "cookie", "credential", "credentials", "csrf", "csrfmiddlewaretoken", "hmac",
-    "idtokenhint", "jsessionid", "jwt", "nonce", "otp", "passcode", "passphrase", "passwd", "password", "phpsessid",
-    "privatekey", "pwd", "samlrequest", "samlresponse", "secret", "secretkey", "sessid", "sessionid", "sessionkey",
-    "sessiontoken", "sig", "signature", "sso", "ssoticket", "token", "totp", "verifier", "xsrf",
-})  # fmt: skip
-_SECRET_ENDINGS = (
-    "accesskey", "apikey", "credential", "jwt", "passphrase", "passwd", "password", "privatekey", "secret",
-    "secretkey", "sessionid", "signature", "token",
-)  # fmt: skip
-# Where they page through a list these are no credentials.
-_PAGE_TOKENS = frozenset({
-    "aftertoken", "beforetoken", "continuationtoken", "cursortoken", "nextpagetoken", "nexttoken", "pagetoken",
-    "prevpagetoken", "skiptoken", "synctoken",
-})  # fmt: skip
-# Words of other meanings, too (a colour's code, a study's id): what is shorter than any secret stays.
-_AMBIGUOUS = frozenset({"code", "key", "pass", "pin", "session", "sid", "state", "ticket"})
 
 _SECRET_HEADERS = re.compile(
     r"auth|cookie|token|secret|passw|api-?key|access-?key|credential|signature|session|csrf|xsrf|jwt", re.IGNORECASE
 )
 _SEPARATORS = re.compile("[&;]")
 _INNER_NAME = re.compile(r"""(?:^|[?&;#,{"'\s])([\w.\[\]$-]{1,100})["']?\s{0,5}[=:]\s{0,5}["']?([^?&;#,"'\s]{0,20})""")
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_.-]*)?")
 _MATRIX = re.compile(r";([^;/=?]{1,100})=([^;/?]*)")
 _USERINFO = re.compile(r"://[^/?#\s@]{1,500}@")
-_PART = re.compile(r"[.\[\]]+")
-_SEPARATOR = re.compile(r"[^a-z0-9]+")
 
 
 def is_secret_header(name: str) -> bool:
@@ -50,26 +27,13 @@ def is_secret_header(name: str) -> bool:
 
 def is_secret_parameter(name: str, value: str) -> bool:
     """Whether a query parameter, decoded, may carry a credential, by its own name or by one within its value."""
-    if _secret_name(name, value) or ("eyJ" in value and _JWT.search(value)):
+    if is_secret_name(name, value) or ("eyJ" in value and JWT.search(value)):
         return True
     if "=" not in value and ":" not in value:
         return False
     if _USERINFO.search(value):
         return True
-    return any(_secret_name(inner, held) for inner, held in _INNER_NAME.findall(value))
-
-
-def _secret_name(name: str, value: str) -> bool:
-    secret, ambiguous = _judged(name)
-    return secret or (ambiguous and len(value) >= MIN_SECRET_LENGTH)
-
-
-@lru_cache(maxsize=4096)
-def _judged(name: str) -> tuple[bool, bool]:
-    parts = [_SEPARATOR.sub("", part) for part in _PART.split(name.lower())]
-    names = {"".join(parts), next((part for part in reversed(parts) if part), "")}
-    secret = any(one in _SECRET_NAMES or (one.endswith(_SECRET_ENDINGS) and one not in _PAGE_TOKENS) for one in names)
-    return secret and not names & _PAGE_TOKENS, not names.isdisjoint(_AMBIGUOUS)
+    return any(is_secret_name(inner, held) for inner, held in _INNER_NAME.findall(value))
 
 
 def without_secrets(target: str) -> tuple[str, list[str]]:
@@ -81,10 +45,23 @@ def without_secrets(target: str) -> tuple[str, list[str]]:
     taken: list[str] = []
     if ";" in path:
         path = _MATRIX.sub(lambda found: _kept_matrix(found, taken), path)
-    if "eyJ" in path:
-        path = _JWT.sub(MASK, path)
+    if len(path) > MIN_TOKEN_CHARS:
+        path = _without_tokens(path)
     kept = _kept_query(query, taken) if query else query
     return (path if query and not kept else path + mark + kept), taken
+
+
+def _without_tokens(path: str) -> str:
+    if "eyJ" in path:
+        path = JWT.sub(MASK, path)
+    parts = path.split("/")
+    if all(len(part) < MIN_TOKEN_CHARS for part in parts):
+        return path
+    plain = [_decoded(part) for part in parts]
+    return "/".join(
+        MASK if is_token_segment(one, plain[:number]) else part
+        for number, (part, one) in enumerate(zip(parts, plain, strict=True))
+    )
 
 
 def _kept_query(query: str, taken: list[str]) -> str:
