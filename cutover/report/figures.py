@@ -61,7 +61,7 @@ def sparkline(values: Sequence[float | None], width: int, top: float, levels: st
 
 
 def _level(value: float, top: float, count: int) -> int:
-    return min(count - 1, int(max(0.0, value) / top * count)) if top > 0 else 0
+    return min(count - 1, int(min(max(0.0, value), top) / top * count)) if top > 0 else 0
 
 
 def traffic_rows(backends: Data, *, age: float, width: int, levels: str = BLOCKS) -> list[Row]:
