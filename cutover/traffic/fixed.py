@@ -69,8 +69,9 @@ def read_fixed(data: bytes, prefixes: Sequence[str], groups: Groups) -> Fixed:
         if bucket:
             groups[key].buckets[bucket] += len(took)
     for key, took in by_key.items():
+        times_of = groups[key].times
         for text, count in Counter(took).items():
-            groups[key].times[_decoded(text)] += count
+            times_of[_decoded(text)] += count
     return Fixed(len(lines) - len(misfits), [line[-1] for line in lines if not line[_STATUS]] if misfits else [])
 
 

@@ -24,7 +24,7 @@ TEXTS = (
     "probe",
 )
 # Logs of configurations that were rendered before these fields existed.
-LATER_FIELDS = {"revision": "", "bucket": ""}
+LATER_FIELDS = ("revision", "bucket")
 EXAMPLE_CHARS = 120
 
 
@@ -102,9 +102,10 @@ def _record(line: bytes) -> Mapping[str, Any] | None:
     record = _loaded(line)
     if not isinstance(record, dict):
         return None
-    record = {**LATER_FIELDS, **record}
-    texts = all(isinstance(record.get(name), str) for name in TEXTS)
-    return record if texts and isinstance(record.get("status"), int) else None
+    for name in LATER_FIELDS:
+        record.setdefault(name, "")
+    readable = isinstance(record.get("status"), int) and {*map(type, map(record.get, TEXTS))} == {str}
+    return record if readable else None
 
 
 def _loaded(line: bytes) -> object:
