@@ -17,9 +17,12 @@ from cutover.errors import CutoverError, UsageError
 
 GONE_TIMEOUT_S = 30.0
 
+# What a shell starts in the background ignores SIGINT, and so does all that it starts.
 PARENT = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from cutover.demo.backends import Backends
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     async with Backends(pathlib.Path(sys.argv[1])) as backends:
