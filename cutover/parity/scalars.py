@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from cutover.parity.datetimes import Moment, parse_moment
@@ -16,7 +16,8 @@ from cutover.parity.rules import How
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _DOUBLE_DIGITS = 17
 PROPOSED_TOLERANCE = Decimal("0.001")
-_MAX_ADJUSTED = 5000
+# No number that JSON can spell is beyond its range, whatever the difference is rounded to.
+_WIDEST = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,8 @@ def _of_numbers(old: Any, new: Any, how: How) -> Difference | None:
 
 
 def _distance_within(old: Any, new: Any, tolerance: Decimal) -> bool:
-    old, new = Decimal(old), Decimal(new)
-    if abs(old.adjusted() - new.adjusted()) > _MAX_ADJUSTED:
-        return False
-    with localcontext() as context:
-        context.prec = 60
-        return bool(abs(old - new) <= tolerance)
+    difference = _WIDEST.subtract(Decimal(old), Decimal(new))
+    return bool(difference.copy_abs() <= tolerance)
 
 
 def _same_double(old: Decimal, new: Decimal) -> bool:

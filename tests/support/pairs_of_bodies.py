@@ -114,6 +114,11 @@ BODIES: Table = {
                  warns=[("value", "$.n")]),
             Pair("an integer of 5,000 digits", *body('{"n": ' + "1" * 5000 + "}", '{"n": ' + "1" * 4999 + "2}"),
                  fails=[("value", "$.n")]),
+            Pair("beyond what a Decimal is computed with", *body('{"n": 1e999999999}', '{"n": 1e999999998}'),
+                 fails=[("value", "$.n")]),
+            Pair("of the greatest exponents, and another sign",
+                 *body('{"n": 9e999999999999999999}', '{"n": -9e999999999999999999}'), {"tolerance": {"$.n": 1}},
+                 fails=[("value", "$.n")]),
             Pair("the same beyond doubles", *body('{"n": 9007199254740993}', '{"n": 9007199254740993.0}')),
         ],
         "tolerance, per path": [
