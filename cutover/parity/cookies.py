@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from cutover.parity.findings import ABSENT, Findings, Kind
+
+_MAX_AGE = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Cookie:
 
 def parse_cookie(header: str) -> Cookie:
     pair, *attributes = header.split(";")
-    name, _, value = pair.partition("=")
+    name = pair.partition("=")[0]
     known = {k.strip().lower(): v.strip() for k, _, v in (a.partition("=") for a in attributes)}
     return Cookie(
         name=name.strip(),
@@ -43,19 +47,20 @@ def parse_cookie(header: str) -> Cookie:
         http_only="httponly" in known,
         secure="secure" in known,
         same_site=known.get("samesite", "").lower(),
-        deletes=_deletes(known, value.strip().strip('"')),
+        deletes=_deletes(known),
     )
 
 
-def _deletes(attributes: dict[str, str], value: str) -> bool:
-    if "max-age" in attributes:
-        return attributes["max-age"].startswith("-") or attributes["max-age"].strip("0") == ""
-    if "expires" in attributes and not value:
-        try:
-            return parsedate_to_datetime(attributes["expires"]).year < 2000  # noqa: PLR2004 - the epoch, as all do it
-        except ValueError:
-            return False
-    return False
+def _deletes(attributes: dict[str, str]) -> bool:
+    """Max-Age goes before Expires; what can't be read of either is as if it were not there (RFC 6265, 5.2)."""
+    max_age = attributes.get("max-age", "")
+    if _MAX_AGE.fullmatch(max_age):
+        return max_age.startswith("-") or not max_age.strip("0")
+    try:
+        expires = parsedate_to_datetime(attributes.get("expires", ""))
+    except (ValueError, OverflowError):
+        return False
+    return expires.replace(tzinfo=expires.tzinfo or UTC) <= datetime.now(UTC)
 
 
 def compare_cookies(old: list[str], new: list[str], findings: Findings) -> None:
