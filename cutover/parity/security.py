@@ -17,6 +17,7 @@ _REFERRER_POLICIES = (
 )  # fmt: skip
 _OPENER_POLICIES = ("unsafe-none", "same-origin-allow-popups", "noopener-allow-popups", "same-origin")
 _RESOURCE_POLICIES = ("cross-origin", "same-site", "same-origin")
+Policy = frozenset[tuple[str, frozenset[str]]]
 _RANKED: dict[str, tuple[str, ...]] = {
     "x-frame-options": _FRAME_OPTIONS,
     "referrer-policy": _REFERRER_POLICIES,
@@ -30,7 +31,7 @@ def weakened(name: str, old: list[str], new: list[str]) -> bool:
     if name == "strict-transport-security":
         return _hsts_weakened(old[0], new[0])
     if name.startswith("content-security-policy"):
-        return _directives(old) != _directives(new)
+        return not _policies(old) <= _policies(new)
     ranked = _RANKED.get(name)
     ours, theirs = old[-1].strip().lower(), new[-1].strip().lower()
     if ranked is None or ours not in ranked or theirs not in ranked:
@@ -49,11 +50,16 @@ def _max_age(value: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def _directives(values: list[str]) -> dict[str, frozenset[str]]:
+def _policies(values: list[str]) -> set[Policy]:
+    """Each of them applies by itself: one more only forbids more."""
+    return {_policy(policy) for value in values for policy in value.split(",") if policy.strip()}
+
+
+def _policy(text: str) -> Policy:
+    """Of a directive that stands twice, browsers take the first."""
     directives: dict[str, frozenset[str]] = {}
-    for value in values:
-        for directive in value.split(";"):
-            name, *sources = directive.split() or [""]
-            if name:
-                directives[name.lower()] = frozenset(sources)
-    return directives
+    for directive in text.split(";"):
+        name, *sources = directive.split() or [""]
+        if name:
+            directives.setdefault(name.lower(), frozenset(sources))
+    return frozenset(directives.items())
