@@ -9,7 +9,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``headers`` are as sent, repeated ones apart; ``body`` is decoded from ``encoding``."""
+    """``headers`` are as sent, repeated ones apart; ``body`` is decoded from ``encoding``.
+
+    ``hops`` are the Locations that led to this answer, where redirects were followed.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -17,6 +20,7 @@ class Answer:
     encoding: str = ""
     url: str = ""
     http_version: str = ""
+    hops: tuple[str, ...] = ()
 
     def values(self, name: str) -> list[str]:
         """Each value of a header, in order; names know no case."""
@@ -40,9 +44,11 @@ class Answer:
 def content_type(answer: Answer) -> tuple[str, dict[str, str]]:
     """Media type and parameters, in lower case; empty where the header is missing."""
     values = answer.values("content-type")
-    if not values:
-        return "", {}
-    media_type, *parameters = values[0].split(";")
+    return parse_content_type(values[0]) if values else ("", {})
+
+
+def parse_content_type(value: str) -> tuple[str, dict[str, str]]:
+    media_type, *parameters = value.split(";")
     pairs = (p.partition("=") for p in parameters if p.strip())
     return media_type.strip().lower(), {k.strip().lower(): v.strip().strip('"').lower() for k, _, v in pairs}
 

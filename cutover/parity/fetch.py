@@ -7,11 +7,12 @@ import json
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from cutover.parity.answers import Answer, Failure
+from cutover.parity.pace import Pace
 from cutover.parity.wire import DroppedError, Wire, open_session, watched
 from cutover.plan.request import Request
 from cutover.unreached import why_unreached
@@ -30,11 +31,12 @@ HeadersFor = Callable[[Mapping[str, str]], dict[str, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one request: ``timeout_s`` for all of it, ``max_body`` in bytes once decoded."""
+    """Of one request: ``timeout_s`` for all of it, ``max_body`` in bytes once decoded. ``rps`` is of the whole side."""
 
     timeout_s: float = 10.0
     max_body: int = 64 * 1024 * 1024
     connections: int = 8
+    rps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Side:
                 timeout=httpx.Timeout(self.limits.timeout_s),
             ) as client,
         ):
-            yield Asker(self, client)
+            yield Asker(self, client, Pace(self.limits.rps))
 
 
 class TooLargeError(Exception):
@@ -82,17 +84,18 @@ class Asker:
 
     side: Side
     client: httpx.AsyncClient
+    pace: Pace
 
     async def ask(self, request: Request, path: str, *, follow: bool = False) -> Answer | Failure:
         """Send a request to ``path``; with ``follow``, go where GET and HEAD are redirected within the same origin."""
         answer = await self._ask(request, path)
-        hops = 0
+        hops: list[str] = []
         while follow and isinstance(answer, Answer) and (target := self._redirected(request, answer)) is not None:
-            hops += 1
-            if hops > MAX_REDIRECTS:
+            hops.append(answer.values("location")[0].strip())
+            if len(hops) > MAX_REDIRECTS:
                 return Failure("broken", f"redirects more than {MAX_REDIRECTS} times")
             answer = await self._ask(request, target)
-        return answer
+        return replace(answer, hops=tuple(hops)) if isinstance(answer, Answer) and hops else answer
 
     def _redirected(self, request: Request, answer: Answer) -> str | None:
         """The path to go on at, where that is this side's own."""
@@ -112,6 +115,7 @@ class Asker:
         import httpx  # noqa: PLC0415 - start-up time
 
         timeout = self.side.limits.timeout_s
+        await self.pace.next()
         try:
             async with asyncio.timeout(timeout):
                 return await self._first_answer(request, self.side.url + path)
@@ -129,7 +133,11 @@ class Asker:
     def _why_unreached(self, error: Exception) -> str:
         if isinstance(error, DroppedError):
             return str(error)
-        return f"{urlsplit(self.side.url).netloc.rpartition('@')[2]}: {why_unreached(error)}"
+        where = urlsplit(self.side.url).netloc.rpartition("@")[2]
+        said = getattr(error, "message", None) or getattr(error.__cause__, "message", None)
+        if said is not None:
+            return f"{where}: no HTTP answer: {str(said).partition(chr(10))[0].rstrip(':')}"
+        return f"{where}: {why_unreached(error)}"
 
     async def _first_answer(self, request: Request, url: str) -> Answer:
         """Servers give up kept connections: where one was, GET and HEAD are sent again, at last on a new one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cutover.parity.answers import Answer, content_type
+from cutover.parity.answers import Answer, parse_content_type
 from cutover.parity.cookies import compare_cookies
 from cutover.parity.findings import ABSENT, Findings, Kind, Level
 from cutover.parity.rules import Rules
@@ -121,22 +121,30 @@ def _shown(values: Counter[str] | None) -> object:
 
 def compare_content_type(old: Answer, new: Answer, findings: Findings) -> None:
     """The media type is strict, on errors too; for JSON, UTF-8 is what no charset means."""
-    (ours, our_parameters), (theirs, their_parameters) = content_type(old), content_type(new)
-    if is_json(ours) and is_json(theirs):
-        for parameters in (our_parameters, their_parameters):
-            if parameters.get("charset") in {"utf-8", "utf8"}:
-                del parameters["charset"]
-    if (ours, our_parameters) == (theirs, their_parameters):
-        return
-    if ours == theirs and ours.startswith("multipart/"):
-        return
-    message = "" if ours != theirs else "its parameters differ"
-    level = Level.NOTE if _unread(old) and _unread(new) else Level.FAIL
     one, other = (answer.values("content-type") for answer in (old, new))
+    ours, theirs = (Counter(map(_meant, values)) for values in (one, other))
+    if ours == theirs:
+        return
+    media_types = [sorted(media_type for media_type, _ in meant.elements()) for meant in (ours, theirs)]
+    if len(one) != len(other) and one and other:
+        message = "sent more than once"
+    else:
+        message = "its parameters differ" if media_types[0] == media_types[1] else ""
+    level = Level.NOTE if _unread(old) and _unread(new) else Level.FAIL
     findings.add(
-        Kind.HEADER, "Content-Type", one[0] if one else ABSENT, other[0] if other else ABSENT,
+        Kind.HEADER, "Content-Type", ", ".join(one) or ABSENT, ", ".join(other) or ABSENT,
         level=level, message=message, cure="ignore_headers: [Content-Type]",
     )  # fmt: skip
+
+
+def _meant(value: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    """The boundaries of a multipart body are its own."""
+    media_type, parameters = parse_content_type(value)
+    if media_type.startswith("multipart/"):
+        return media_type, frozenset()
+    if is_json(media_type) and parameters.get("charset") in {"utf-8", "utf8"}:
+        del parameters["charset"]
+    return media_type, frozenset(parameters.items())
 
 
 def _unread(answer: Answer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from cutover.parity.answers import Answer
@@ -15,14 +16,28 @@ _KEEPS_METHOD = frozenset({307, 308})
 
 def compare_location(old: Answer, new: Answer, origins: Origins, base: str, findings: Findings) -> None:
     """``base`` is the path asked of old. Each side's own origin is neutral, a downgrade to http is not."""
-    ours, theirs = _location(old), _location(new)
-    if ours is None and theirs is None:
+    _compare_hops(old.hops, new.hops, origins, findings)
+    ours, theirs = _locations(old), _locations(new)
+    if len(ours) != len(theirs):
+        message = "removed" if not theirs else "added" if not ours else "sent more than once"
+        findings.add(
+            Kind.HEADER, "Location", ", ".join(ours) or ABSENT, ", ".join(theirs) or ABSENT,
+            message=message, cure="ignore_headers: [Location]",
+        )  # fmt: skip
         return
-    if ours is None or theirs is None:
-        message = "removed" if theirs is None else "added"
-        one, other = ours or ABSENT, theirs or ABSENT
-        findings.add(Kind.HEADER, "Location", one, other, message=message, cure="ignore_headers: [Location]")
-        return
+    for one, other in zip(ours, theirs, strict=True):
+        _compare_targets(one, other, origins, base, findings)
+
+
+def _compare_hops(old: tuple[str, ...], new: tuple[str, ...], origins: Origins, findings: Findings) -> None:
+    """Of redirects that were followed, only what a client would have sent without TLS on the way."""
+    for step, (before, hop) in enumerate(pairwise(("", *new))):
+        ours = old[step] if step < len(old) else before
+        if _downgraded(ours, hop, origins):
+            findings.add(Kind.HEADER, "Location", ours or ABSENT, hop, message="downgraded to http")
+
+
+def _compare_targets(ours: str, theirs: str, origins: Origins, base: str, findings: Findings) -> None:
     if _downgraded(ours, theirs, origins):
         findings.add(Kind.HEADER, "Location", ours, theirs, message="downgraded to http")
         return
@@ -36,7 +51,7 @@ def compare_location(old: Answer, new: Answer, origins: Origins, base: str, find
 
 def only_a_slash(answer: Answer, path: str) -> bool:
     """Whether it leads from a path to the same one with, or without, a slash at its end."""
-    asked, led = urlsplit(path).path, urlsplit(_location(answer) or "").path
+    asked, led = urlsplit(path).path, urlsplit("".join(_locations(answer)[:1])).path
     return answer.is_redirect and asked != led and asked.rstrip("/") == led.rstrip("/")
 
 
@@ -45,9 +60,8 @@ def same_target_status(old: int, new: int, method: str) -> bool:
     return method in {"GET", "HEAD"} or (old in _KEEPS_METHOD) == (new in _KEEPS_METHOD)
 
 
-def _location(answer: Answer) -> str | None:
-    values = answer.values("location")
-    return values[0].strip() if values else None
+def _locations(answer: Answer) -> list[str]:
+    return [value.strip() for value in answer.values("location")]
 
 
 def _downgraded(old: str, new: str, origins: Origins) -> bool:

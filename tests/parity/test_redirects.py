@@ -67,3 +67,35 @@ def test_http_stays_http_where_clients_use_http() -> None:
 )
 def test_a_redirect_over_a_slash_alone_is_known(path: str, location: str, *, slash: bool) -> None:
     assert only_a_slash(Answer(301, (("Location", location),)), path) is slash
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ((), ("http://api.example/x",)),
+        (("/x",), ("http://api.example/x",)),
+        (("/x", "/y"), ("/x", "http://10.0.0.2:8001/y")),
+        ((f"{PUBLIC}/x",), (f"{PUBLIC}/x", "http://api.example/y")),
+    ],
+)
+def test_a_downgrade_on_the_way_is_found_though_it_was_followed(old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    assert hops_found(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ((), ("/x",)),
+        (("/x",), ()),
+        (("http://10.0.0.1:8000/x",), ("http://10.0.0.2:8001/x",)),
+        (("http://api.example/x",), (f"{PUBLIC}/x", "/y")),
+    ],
+)
+def test_other_ways_that_are_followed_are_no_difference(old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    assert not hops_found(old, new)
+
+
+def hops_found(old: tuple[str, ...], new: tuple[str, ...]) -> bool:
+    findings = Findings()
+    compare_location(Answer(200, hops=old), Answer(200, hops=new), Origins(scheme="https"), "/a", findings)
+    return findings.failed

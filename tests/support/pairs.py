@@ -49,10 +49,10 @@ def zipped(value: bytes) -> bytes:
     return raw(200, "Content-Type: application/json", "Content-Encoding: gzip", body=gzip.compress(value))
 
 
-def redirecting(location: str, answer: bytes) -> Respond:
-    """Everything but ``location`` is redirected there."""
+def redirecting(path: str, answer: bytes, location: str = "") -> Respond:
+    """Everything but ``path`` is redirected there, by that path or as ``location`` spells it."""
 
     async def respond(head: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer if head.split(b" ")[1] == location.encode() else moved(307, location))
+        writer.write(answer if head.split(b" ")[1] == path.encode() else moved(307, location or path))
 
     return respond
