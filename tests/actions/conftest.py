@@ -43,6 +43,9 @@ class Recording:
     async def hold(self, seconds: float, gates: Sequence[Gate], every: float) -> None:
         self.done.append(("hold", seconds, len(gates), every))
 
+    async def lease(self, seconds: float) -> None:
+        self.done.append(("lease", seconds))
+
     async def wait(self, seconds: float) -> None:
         self.done.append(("wait", seconds))
 

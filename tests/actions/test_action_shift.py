@@ -75,3 +75,10 @@ def test_a_shift_says_where_it_goes_and_how_long_it_takes(action: MakeAction) ->
     assert shift.least_seconds() == 900
     assert action("shift", {"to": 100, "hold": "10m"}).summary() == "100 %, hold 10m, no gates"
     assert action("shift", {"to": 100}).summary() == "100 %"
+
+
+async def test_a_lease_is_there_before_any_traffic_goes_to_new(action: MakeAction, recording: Recording) -> None:
+    shift: Any = action("shift", {"to": 50, "lease": "2m"})
+    await shift.run(recording)
+    assert recording.done == [("lease", 120.0), 50, ("hold", 0.0, 0, 5.0)]
+    assert shift.summary() == "50 %, lease 2m"
