@@ -63,6 +63,36 @@ class Sides:
         return "request-widened" if self.requests else "response-narrowed"
 
 
+def beside(sides: Sides) -> Iterator[Aspect]:
+    """What is said beside the types, of unions too."""
+    for side, shape in (("old", sides.old), ("new", sides.new)):
+        if shape.odd:
+            yield Aspect(
+                "schema-not-understood", f"{side}'s schema is not understood, nor compared in that: {shape.odd}"
+            )
+    old, new = sides.old.discriminator, sides.new.discriminator
+    if old and new and old != new:
+        message = f"alternatives were told apart by {json.dumps(old)}, are by {json.dumps(new)}"
+        yield Aspect(f"{sides.direction}-discriminator-changed", message)
+    yield from _dependencies(sides)
+
+
+def _dependencies(sides: Sides) -> Iterator[Aspect]:
+    """Properties that must be there if another is."""
+    sent, taken = ({*shape.dependent} for shape in (sides.sender, sides.taker))
+    for name, needed in sorted(taken - sent):
+        if needed in sides.sender.required or needed in sides.taker.required:
+            continue
+        if sides.requests:
+            yield Aspect("request-dependency-added", f"{json.dumps(name)} needs {json.dumps(needed)} beside it now")
+        else:
+            message = f"{json.dumps(name)} may come without {json.dumps(needed)} now"
+            yield Aspect("response-dependency-removed", message)
+    for name, needed in sorted(sent - taken):
+        told = "no longer needs" if sides.requests else "never comes without"
+        yield Aspect(sides.harmless, f"{json.dumps(name)} {told} {json.dumps(needed)} beside it")
+
+
 def aspects(sides: Sides) -> Iterator[Aspect]:
     """From the one that says most."""
     if sides.old.says_nothing or sides.new.says_nothing:
@@ -140,7 +170,9 @@ def _values(sides: Sides) -> Iterator[Aspect]:
         if sides.requests:
             message = f"was any value, is one of {_enumerated(taken)}"
         yield Aspect(broken, message)
-    elif more := sent - taken:
+    elif (more := sent - taken) and (gone := taken - sent) and not sides.requests:
+        yield Aspect("response-enum-changed", f"{_enumerated(gone)} no longer sent, {_enumerated(more)} sent now")
+    elif more:
         yield Aspect(broken, f"{_enumerated(more)} {'no longer taken' if sides.requests else 'may be sent now'}")
     else:
         message = f"{_enumerated(taken - sent)} {'taken now' if sides.requests else 'no longer sent'}"

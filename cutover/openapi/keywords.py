@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 NULL = "null"
@@ -79,3 +79,18 @@ def format_of(keywords: list[dict[str, Any]], said: str) -> str:
                 return "byte"
         return ""
     return name
+
+
+def discriminator_of(keywords: dict[str, Any]) -> str:
+    """The property that tells alternatives apart; empty where none is named."""
+    discriminator = keywords.get("discriminator")
+    name = discriminator.get("propertyName") if isinstance(discriminator, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def dependent_of(keywords: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each property with one that must be there if it is."""
+    for key in ("dependentRequired", "dependencies"):
+        listed = keywords.get(key)
+        for name, needed in listed.items() if isinstance(listed, dict) else ():
+            yield from ((name, one) for one in (needed if isinstance(needed, list) else ()) if isinstance(one, str))

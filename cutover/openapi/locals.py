@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
-from cutover.openapi.aspects import Aspect, Direction, Sides, aspects, nullability, type_words
+from cutover.openapi.aspects import Aspect, Direction, Sides, aspects, beside, nullability, type_words
 from cutover.openapi.matching import Alternative, Matching
 from cutover.openapi.members import Members, member_aspects, suffix
 from cutover.openapi.patience import Patience
 from cutover.openapi.shapes import Shape, Shapes
+
+_ANYTHING: dict[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Locals:
         key = (id(sides.old), id(sides.new), sides.direction, sides.wire)
         if key not in self._known:
             self.patience.spend()
-            self._known[key] = self._united(sides) if united(sides) else self._plain(sides)
+            local = self._united(sides) if united(sides) else self._plain(sides)
+            more = tuple(("", aspect) for aspect in beside(sides))
+            self._known[key] = replace(local, aspects=(*local.aspects, *more)) if more else local
         return self._known[key]
 
     def alternatives(self, shape: Shape, shapes: Shapes) -> tuple[list[Alternative], bool]:
@@ -102,11 +107,15 @@ def _closing(sides: Sides) -> Iterator[Aspect]:
 
 
 def _below(sides: Sides) -> Iterator[tuple[str, object, object]]:
-    """Items, and the values of a mapping."""
+    """Items, and the values of a mapping; where one side does not describe them they may be anything."""
     old, new = sides.old, sides.new
-    for number, (one, other) in enumerate(zip(old.prefix, new.prefix, strict=False)):
-        yield f"[{number}]", one, other
-    if old.items is not None and new.items is not None:
-        yield "[]", old.items, new.items
-    if old.additional is not None and new.additional is not None:
-        yield ".*", old.additional, new.additional
+    types = (old.types or frozenset()) & (new.types or frozenset())
+    if "array" in types:
+        rest = [_ANYTHING if shape.items is None else shape.items for shape in (old, new)]
+        for number, (one, other) in enumerate(zip_longest(old.prefix, new.prefix)):
+            yield f"[{number}]", rest[0] if one is None else one, rest[1] if other is None else other
+        if rest != [_ANYTHING, _ANYTHING]:
+            yield "[]", rest[0], rest[1]
+    if "object" in types and not (old.closed or new.closed) and (old.additional, new.additional) != (None, None):
+        one, other = (_ANYTHING if shape.additional is None else shape.additional for shape in (old, new))
+        yield ".*", one, other

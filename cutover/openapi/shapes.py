@@ -13,12 +13,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cutover.openapi.bounds import Bounds
-from cutover.openapi.keywords import NULL, canonical, common_types, enumerated, format_of, types_of
+from cutover.openapi.keywords import (
+    NULL,
+    canonical,
+    common_types,
+    dependent_of,
+    discriminator_of,
+    enumerated,
+    format_of,
+    types_of,
+)
+from cutover.openapi.oddities import not_understood
 from cutover.openapi.refs import References
 
 MAX_PARTS = 200
 # How many unions within unions are looked through.
 MAX_UNIONS = 20
+_NOTHING: dict[str, Any] = {"not": {}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +37,7 @@ class Shape:
     """``types`` are JSON Schema's without null, None where any is possible. ``values`` are those of an enum, as JSON.
 
     ``unions`` are lists of schemas of which one holds. ``default`` is JSON, empty where there is none.
+    ``dependent`` are properties with one that must be there with them. ``odd`` says what is not understood.
     """
 
     types: frozenset[str] | None = None
@@ -44,6 +56,9 @@ class Shape:
     read_only: bool = False
     write_only: bool = False
     default: str = ""
+    discriminator: str = ""
+    dependent: frozenset[tuple[str, str]] = frozenset()
+    odd: str = ""
 
     @property
     def says_nothing(self) -> bool:
@@ -53,7 +68,7 @@ class Shape:
     def scalar(self) -> bool:
         """Whether type and enum are all that it says."""
         return not (
-            self.format or self.bounds or self.pattern or self.unions or self.says_nothing
+            self.format or self.bounds or self.pattern or self.unions or self.says_nothing or self.odd
             or (self.types or set()) & {"object", "array"}
         )  # fmt: skip
 
@@ -114,7 +129,7 @@ class Shapes:
             if id(bare) in seen:
                 continue
             seen.add(id(bare))
-            part = _Part(self._references.resolve(bare), id(bare), own=own)
+            part = _Part(self._references.resolve(bare), id(bare), own=own, odd=not_understood(bare))
             all_of = part.keywords.get("allOf")
             left.extend((inner, False) for inner in (all_of if isinstance(all_of, list) else ()))
             for branches in part.choices():
@@ -157,8 +172,9 @@ class Shapes:
 class _Part:
     """One mapping of keywords, and what its unions leave. ``own``: the schema itself, not one that it builds on."""
 
-    def __init__(self, keywords: dict[str, Any], source: int, *, own: bool) -> None:
+    def __init__(self, keywords: dict[str, Any], source: int, *, own: bool, odd: str) -> None:
         self.keywords = keywords
+        self.odd = odd
         self.source = source
         self.own = own
         self.nulled = False
@@ -210,13 +226,22 @@ def _joined(parts: list[_Part]) -> Shape:
         ),
         closed=False in additional or any(k.get("unevaluatedProperties") is False for k in keywords),
         additional=_all_of([schema for schema in additional if isinstance(schema, dict)]),
-        items=_all_of([k["items"] for k in keywords if isinstance(k.get("items"), dict)]),
+        items=_all_of(
+            [_NOTHING if k["items"] is False else k["items"] for k in keywords if _is_schema(k.get("items"))]
+        ),
         prefix=next((tuple(k["prefixItems"]) for k in keywords if isinstance(k.get("prefixItems"), list)), ()),
         unions=tuple(union for part in parts for union in part.unions),
         read_only=any(k.get("readOnly") is True for k in keywords),
         write_only=any(k.get("writeOnly") is True for k in keywords),
         default=next(iter(defaults), ""),
+        discriminator=next((name for k in keywords if (name := discriminator_of(k))), ""),
+        dependent=frozenset(pair for k in keywords for pair in dependent_of(k)),
+        odd="; ".join(dict.fromkeys(part.odd for part in parts if part.odd)),
     )
+
+
+def _is_schema(items: Any) -> bool:
+    return isinstance(items, dict) or items is False
 
 
 def _nullable(parts: list[_Part]) -> bool:

@@ -55,6 +55,10 @@ def secured(*ways: Any) -> dict[str, Any]:
     return {"security": list(ways)}
 
 
+def told_apart(name: str) -> dict[str, Any]:
+    return {"oneOf": [CAT, DOG], "discriminator": {"propertyName": name}}
+
+
 def properties(required: list[str] | None = None, **schemas: Any) -> dict[str, Any]:
     return {"type": "object", "properties": schemas, "required": required or []}
 
@@ -76,6 +80,8 @@ SCHEMES = {
 }
 
 # Id, where, old, new: alone in its comparison.
+AB = properties(a=STRING, b=STRING)
+
 FOUND: list[tuple[str, str, Any, Any]] = [
     ("operation-deprecated", "", {}, {"deprecated": True}),
     ("parameter-added-required", "query page", {}, query(INTEGER, required=True)),
@@ -167,6 +173,29 @@ FOUND: list[tuple[str, str, Any, Any]] = [
     ("response-limit-loosened", "200 $", reply(STRING | {"maxLength": 5}), reply(STRING | {"maxLength": 9})),
     ("response-pattern-changed", "200 $", reply(STRING | {"pattern": "^a"}), reply(STRING | {"pattern": "^b"})),
     ("response-choice-added", "200 $", reply({"oneOf": [CAT, DOG]}), reply({"oneOf": [CAT, DOG, BIRD]})),
+    ("request-discriminator-changed", "request $", body(told_apart("kind")), body(told_apart("type"))),
+    ("response-discriminator-changed", "200 $", reply(told_apart("kind")), reply(told_apart("type"))),
+    ("response-discriminator-changed", "200 $", reply(properties() | {"discriminator": {"propertyName": "kind"}}),
+     reply(properties() | {"discriminator": {"propertyName": "type"}})),
+    ("request-dependency-added", "request $", body(AB), body(AB | {"dependentRequired": {"a": ["b"]}})),
+    ("request-widened", "request $", body(AB | {"dependencies": {"a": ["b"]}}), body(AB)),
+    ("response-dependency-removed", "200 $", reply(AB | {"dependentRequired": {"a": ["b"]}}), reply(AB)),
+    ("response-enum-changed", "200 $", reply({"const": "a"}), reply({"const": "b"})),
+    ("response-enum-changed", "200 $", reply({"enum": ["a", "b"]}), reply({"enum": ["a", "c"]})),
+    ("response-no-longer-described", "200 $.*", reply({"additionalProperties": INTEGER}), reply({"type": "object"})),
+    ("response-no-longer-described", "200 $[]", reply({"items": INTEGER}), reply({"type": "array"})),
+    ("response-no-longer-described", "200 $[1]", reply({"prefixItems": [STRING, STRING]}),
+     reply({"prefixItems": [STRING]})),
+    ("response-type-changed", "200 $[0]", reply({"items": INTEGER}),
+     reply({"prefixItems": [STRING], "items": INTEGER})),
+    ("request-now-described", "request $.*", body({"type": "object"}), body({"additionalProperties": INTEGER})),
+    ("request-now-described", "request $[]", body({"type": "array"}), body({"items": INTEGER})),
+    ("request-type-changed", "request $[]", body({"items": INTEGER}), body({"type": "array", "items": False})),
+    ("schema-not-understood", "200 $.a", reply(properties(a={})), reply(properties(a={"type": 5}))),
+    ("schema-not-understood", "200 $.a", reply(properties(a={})), reply(properties(a={"type": "strin"}))),
+    ("schema-not-understood", "200 $", reply(AB), reply(AB | {"required": "a"})),
+    ("schema-not-understood", "request $.a", body(properties(a={})), body(properties(a="string"))),
+    ("schema-not-understood", "request $[]", body({"items": CAT}), body({"items": CAT | {"anyOf": {"x": 1}}})),
     ("integer-width-changed", "200 $", reply(INTEGER | {"format": "int32"}), reply(INTEGER | {"format": "int64"})),
     ("integer-width-changed", "request $", body(INTEGER | {"format": "int64"}), body(INTEGER | {"format": "int32"})),
     ("security-added", "", {}, secured({"bearer": []})),
@@ -203,8 +232,18 @@ def test_the_other_way_round_is_another_change_or_none(id_: str, where: str, old
 SYMMETRIC = {
     "parameter-default-changed", "parameter-style-changed", "request-type-changed", "request-format-changed",
     "request-default-changed", "response-type-changed", "response-format-changed", "response-pattern-changed",
-    "security-changed", "security-unclear",
+    "request-discriminator-changed", "response-discriminator-changed", "response-enum-changed",
+    "schema-not-understood", "security-changed", "security-unclear",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": 5}, {"type": "object", "required": "a"}, {"properties": []}, 5, {"enum": 1}]
+)
+def test_what_is_not_understood_is_never_equal(schema: Any) -> None:
+    found = changes(reply({"type": "array", "items": schema}), reply({"type": "array", "items": copy.deepcopy(schema)}))
+    assert ids(found) == ["schema-not-understood"] * 2
+    assert [change.message.split("'")[0] for change in found] == ["old", "new"]
 
 
 def test_every_id_is_shown_by_a_test() -> None:

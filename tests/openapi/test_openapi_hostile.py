@@ -163,5 +163,5 @@ def test_schemas_of_wrong_types_everywhere_are_compared(one: Any, other: Any, co
     except DocumentError:
         return
     assert {change.id for change in compare(old, new)} <= set(LEVELS)
-    assert compare(old, old) == [change for change in compare(old, old) if change.id == "reference-not-followed"]
+    assert {change.id for change in compare(old, old)} <= {"reference-not-followed", "schema-not-understood"}
     example(old, one)
