@@ -297,17 +297,17 @@ def _(event: e.HoldStarted, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.GateEvaluated, state: RunState, recorded: Recorded) -> RunState:
-    state = replace(
+    left = state.unfinished
+    if state.hold is not None and left is not None:
+        counts = {"passed": event.passed, "failed": event.failed, "in_a_row": event.in_a_row}
+        gates = {**left["gates"], str(event.number): counts}
+        left = {**left, "held": max(left["held"], event.held), "gates": gates}
+    return replace(
         state,
+        unfinished=left,
         gates=latest.gates_after(state.gates, event, recorded.at),
         traffic=latest.points_after(state.traffic, event, recorded.at),
     )
-    left = state.unfinished
-    if state.hold is None or left is None:
-        return state
-    counts = {"passed": event.passed, "failed": event.failed, "in_a_row": event.in_a_row}
-    gates = {**left["gates"], str(event.number): counts}
-    return replace(state, unfinished={**left, "held": max(left["held"], event.held), "gates": gates})
 
 
 @_apply.register
