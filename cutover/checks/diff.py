@@ -16,16 +16,19 @@ from cutover.parity.options import Options, options_of
 from cutover.parity.settings import ComparedSources, FileName
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Headers
-from cutover.plan.thresholds import DIFFERENCES, Threshold, Verdict, parse_threshold, worst
+from cutover.plan.thresholds import DIFFERENCES, Threshold, Verdict, parse_threshold
 from cutover.plan.units import Duration, Size
 
 if TYPE_CHECKING:
     from cutover.parity.fetch import HeadersFor, Side
     from cutover.parity.gather import Gathered
     from cutover.parity.learn import Learned
-    from cutover.parity.report import Report
     from cutover.parity.run import Comparison
 
+# Both sides, asked again, and once more both; what it takes at the most to compare such answers.
+MOST_LOOKS = 5
+COMPARING_S = 40.0
+GRACE_S = 60.0
 ACCEPT = "application/json, */*;q=0.8"
 _METRICS = ("requests", *DIFFERENCES)
 SideToAsk = Literal["old", "new", "fallback", "proxy"]
@@ -83,6 +86,13 @@ class Diff(Check, ComparedSources, Options):
             raise PydanticCustomError("diff", "{message}", {"message": message})
         return self
 
+    def default_timeout(self) -> float:
+        """What it may take if nobody answers in time: each request has a limit of its own, so nothing else hangs."""
+        count = len(self.all_requests()) + sum(map(len, self.sequences.values()))
+        count += self.limit if self.drawn_from else 0
+        each = MOST_LOOKS * (self.timeout / self.concurrency + (1 / self.rps if self.rps else 0)) + COMPARING_S
+        return GRACE_S + count * each
+
     def asks(self) -> Sequence[str]:
         return (self.against.old, self.against.new)
 
@@ -103,6 +113,7 @@ class Diff(Check, ComparedSources, Options):
     async def compare(self, ctx: CheckContext, *, whole: bool = True) -> Result:
         """Without ``whole`` only some requests are asked: limits of endpoints that are not among them don't count."""
         from cutover.parity.gather import SourceError, coverage_of  # noqa: PLC0415 - start-up time
+        from cutover.parity.judging import judge  # noqa: PLC0415 - start-up time
         from cutover.parity.told import details, summary  # noqa: PLC0415 - start-up time
 
         comparison = self._comparison(ctx)
@@ -115,11 +126,13 @@ class Diff(Check, ComparedSources, Options):
         if coverage is not None:
             comparison = replace(comparison, on_compared=coverage.add)
         report = await comparison.run(gathered.requests, self.sequences)
-        verdict = self._verdict(report, whole=whole)
-        if coverage is not None and coverage.lacking:
-            verdict = Verdict.FAIL
-        told = {**await details(report), **gathered.to_json(), "coverage": coverage.to_json() if coverage else None}
-        summaries = [summary(report), *([coverage.summary()] if coverage else [])]
+        judged = judge(report, self.thresholds, self.endpoints, whole=whole)
+        verdict = Verdict.FAIL if coverage is not None and coverage.lacking else judged.verdict
+        told = {
+            **await details(report), **gathered.to_json(), "reasons": judged.reasons,
+            "coverage": coverage.to_json() if coverage else None,
+        }  # fmt: skip
+        summaries = [summary(report, judged.reasons), *([coverage.summary()] if coverage else [])]
         return Result(verdict, "; ".join(summaries), _shown(report.figures()), told)
 
     async def learn(self, ctx: CheckContext, baseline: str | None = None) -> Learned:
@@ -142,7 +155,6 @@ class Diff(Check, ComparedSources, Options):
             options=options_of(self),
             public_url=ctx.plan.proxy.url,
             concurrency=self.concurrency,
-            rps=self.rps,
             progress=ctx.progress,
         )
 
@@ -155,23 +167,10 @@ class Diff(Check, ComparedSources, Options):
             ctx.progress(f"{len(gathered.requests)} requests written to {self.save}")
         return gathered
 
-    def _verdict(self, report: Report, *, whole: bool) -> Verdict:
-        """An endpoint with thresholds of its own is judged by them alone, all others together by the step's."""
-        rest = [name for name in report.endpoints if name not in self.endpoints]
-        judged = [threshold.judge(report.figures(rest)) for threshold in self.thresholds if rest or not self.endpoints]
-        for name, thresholds in self.endpoints.items():
-            if not whole and name not in report.endpoints:
-                continue
-            judged += [threshold.judge(report.figures([name])) for threshold in thresholds]
-        verdict = worst(judged)
-        if verdict is Verdict.PASS and (report.unknown.count or not report.compared):
-            return Verdict.UNKNOWN
-        return verdict
-
     def _side(self, target: Target, ctx: CheckContext) -> Side:
         from cutover.parity.fetch import Limits, Side  # noqa: PLC0415 - start-up time
 
-        limits = Limits(timeout_s=self.timeout, max_body=self.max_body, connections=self.concurrency)
+        limits = Limits(timeout_s=self.timeout, max_body=self.max_body, connections=self.concurrency, rps=self.rps)
         return Side(target.name, target.address, self._headers(target, ctx.plan.proxy.url), limits)
 
     def _headers(self, target: Target, public_url: str) -> HeadersFor:

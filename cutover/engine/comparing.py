@@ -170,8 +170,8 @@ def _over(settings: Diff, asked: Asked) -> Diff:
     for name in ("limit", "concurrency", "rps"):
         if (value := getattr(asked, name)) is not None:
             given[name] = value
-    if asked.save is not None:
-        given["save"] = str(asked.save)
+    # What the plan keeps is kept by its runs.
+    given["save"] = str(asked.save) if asked.save is not None else None
     try:
         # A step under --limit alone has requests of its own, which are not said again.
         checked = Diff.model_validate(given if asked.own_sources else {"requests": ["GET /"], **given})

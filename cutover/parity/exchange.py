@@ -18,6 +18,7 @@ from cutover.parity.plaintext import PREFIX, differing_words, is_text
 from cutover.parity.redirects import compare_location, only_a_slash, same_target_status
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
+from cutover.plan.request import SAFE_METHODS
 
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
@@ -30,6 +31,10 @@ class Asked:
 
     method: str
     path: str
+
+    @property
+    def reads(self) -> bool:
+        return self.method in SAFE_METHODS
 
 
 @dataclass(slots=True)
@@ -72,17 +77,18 @@ def _same_status(old: Answer, new: Answer, asked: Asked, rules: Rules, findings:
         return False
     slash = not old.is_redirect and only_a_slash(new, asked.path)
     message = "new redirects to the same path but for a slash" if slash else ""
-    findings.add(Kind.STATUS, "status", old.status, new.status, message=message, cure=_status_cure(old, new))
+    findings.add(Kind.STATUS, "status", old.status, new.status, message=message, cure=_status_cure(old, new, asked))
     return False
 
 
-def _status_cure(old: Answer, new: Answer) -> str:
+def _status_cure(old: Answer, new: Answer, asked: Asked) -> str:
     if old.is_redirect and new.is_redirect:
-        return "redirects: same_target"
+        return "redirects: same_target" if same_target_status(old.status, new.status, asked.method) else ""
     if old.is_redirect or new.is_redirect:
-        return "redirects: follow"
-    mappable = (old.status < _CLIENT_ERROR) == (new.status < _CLIENT_ERROR)
-    return f"status_map: {{{old.status}: {new.status}}}" if mappable else ""
+        return "redirects: follow" if max(old.status, new.status) < _CLIENT_ERROR and asked.reads else ""
+    alike = (old.status < _CLIENT_ERROR) == (new.status < _CLIENT_ERROR)
+    new_fails = old.status < _SERVER_ERROR <= new.status
+    return f"status_map: {{{old.status}: {new.status}}}" if alike and not new_fails else ""
 
 
 def _compare_bodies(old: Answer, new: Answer, terms: Terms, compared: Compared) -> None:

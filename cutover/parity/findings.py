@@ -135,6 +135,8 @@ class Findings:
         elif tally.cure != cure:
             # What holds for one of them only would promise to cure them all.
             tally.message = tally.cure = ""
+        elif tally.message != message:
+            tally.message = ""
         return tally
 
     def merge(self, other: Findings, request: str = "", order: int = 0) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cutover.parity.findings import Key, Kind
+from cutover.parity.findings import FURTHER_PATHS, Key, Kind, Level
 from cutover.parity.jsonpath import quoted
 from cutover.parity.options import ComparedRequest
 from cutover.parity.plaintext import PREFIX
@@ -24,6 +24,7 @@ _NO_RULE = {
     Kind.CONNECTION: "it does not always answer: old itself is unsteady",
     Kind.BODY: "the body as a whole changes",
 }
+_TOO_MANY = "more places move than are told apart: name what they have in common, as in $.by_id.*"
 _ITEMS = "items come and go: compare while nothing writes, or ask for a page that rests"
 
 
@@ -67,7 +68,7 @@ async def learn(comparison: Comparison, requests: Iterable[ComparedRequest]) -> 
 def _learned(report: Report) -> Learned:
     learned = Learned(report)
     rules: dict[tuple[str, str], Rule] = {}
-    for group in report.groups():
+    for group in report.groups(Level.FAIL, Level.WARN):
         proposed = _proposed(group)
         if isinstance(proposed, str):
             learned.unruly.append((group.endpoint, group.key.path, proposed))
@@ -85,11 +86,18 @@ def _proposed(group: Group) -> Rule | str:
     key = group.key
     if key.kind in _NO_RULE:
         return _NO_RULE[key.kind]
-    if key.kind in {Kind.MISSING, Kind.ADDED, Kind.LENGTH} and (key.path.endswith("[]") or key.path == "$"):
+    if key.kind in {Kind.MISSING, Kind.ADDED, Kind.LENGTH} and (key.path.endswith(("[]", ".*")) or key.path == "$"):
         return _ITEMS
     if key.path == "$" and key.kind is not Kind.ORDER:
         return _NO_RULE[Kind.BODY]
-    return Rule(_option(key), key.path.removeprefix(PREFIX), [group.endpoint], _seen(group))
+    if key.path == FURTHER_PATHS:
+        return _TOO_MANY
+    return Rule(_option(key), _name(key), [group.endpoint], _seen(group))
+
+
+def _name(key: Key) -> str:
+    """A cookie is told by its name, and left out with its header."""
+    return key.path.partition(":")[0] if key.kind is Kind.HEADER else key.path.removeprefix(PREFIX)
 
 
 def _option(key: Key) -> str:

@@ -14,7 +14,7 @@ from cutover.plan.request import Request
 
 DatetimeMode = Literal["instant", "ms", "strict"]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
-_SUCCESS, _ERROR = 2, 4
+_SUCCESS, _ERROR, _FAILURE = 2, 4, 5
 
 
 def _mistake(message: str) -> PydanticCustomError:
@@ -69,11 +69,15 @@ class Options(PlanModel):
         for old, new in status_map.items():
             if (old // 100 == _SUCCESS and new // 100 >= _ERROR) or (old // 100 >= _ERROR and new // 100 == _SUCCESS):
                 raise _mistake(f"{old}: {new} maps success to an error; such a difference can't be mapped")
+            if old // 100 < _FAILURE <= new // 100:
+                raise _mistake(f"{old}: {new} maps an answer to a failure of the server; that can't be mapped")
         return status_map
 
 
 class ComparedRequest(Request, Options):
-    """A request with options of its own, which add to those of the step."""
+    """A request with options of its own, which add to those of the step. ``status`` is what old is to answer."""
+
+    status: StatusCode | None = None
 
 
 class SavingRequest(ComparedRequest):

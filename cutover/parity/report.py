@@ -18,6 +18,9 @@ MAX_KEYS = 20
 MAX_SETS = 1000
 OTHER_ENDPOINTS = "(further endpoints)"
 
+REFUSALS = frozenset({401, 403, 429})
+_NOT_THERE = frozenset({404, 405})
+_SERVER_ERROR = 500
 WHOLE_ANSWER = frozenset({Kind.CONNECTION, Kind.STATUS, Kind.BODY})
 
 Rule = tuple[str, str]
@@ -38,12 +41,20 @@ class Named:
 
 @dataclass(slots=True)
 class EndpointReport:
-    """``requests`` were compared; ``failing`` counts them by the set of failing findings that each had."""
+    """``requests`` were compared; ``failing`` counts them by the set of failing findings that each had.
+
+    ``errors`` counts old's answers that say nothing of what an endpoint does, unless the plan expected them.
+    """
 
     findings: Findings = field(default_factory=Findings)
     noise: Noise = field(default_factory=Noise)
     requests: int = 0
+    errors: Counter[int] = field(default_factory=Counter)
     failing: Counter[frozenset[Key]] = field(default_factory=Counter)
+
+    @property
+    def errors_alone(self) -> bool:
+        return self.errors.total() == self.requests
 
     def count_failing(self, findings: Findings) -> None:
         """Beyond so many sets, which members named by ids would make, only their kinds are told apart."""
@@ -113,6 +124,8 @@ class Report:
             self.emptied.add(name)
         report = self._endpoint(self.endpoint_of(request.method, request.path))
         report.requests += 1
+        if request.status is None and _says_nothing(outcome.status):
+            report.errors[outcome.status] += 1
         report.findings.merge(outcome.findings, name, order)
         report.noise.count(outcome.raw, outcome.noise)
         if outcome.findings.failed:
@@ -123,6 +136,20 @@ class Report:
         if name not in self.endpoints and len(self.endpoints) >= MAX_ENDPOINTS:
             name = OTHER_ENDPOINTS
         return self.endpoints.setdefault(name, EndpointReport())
+
+    def refused(self) -> list[tuple[str, Counter[int]]]:
+        """Endpoints of which old let nobody see anything, with the statuses."""
+        return [
+            (name, report.errors)
+            for name, report in self.endpoints.items()
+            if report.errors_alone and report.errors.keys() <= REFUSALS
+        ]
+
+    def errors_alone(self) -> Counter[int]:
+        """Old's statuses where all that it answered says nothing; empty where something did."""
+        if not all(report.errors_alone for report in self.endpoints.values()):
+            return Counter()
+        return sum((report.errors for report in self.endpoints.values()), Counter())
 
     @property
     def differing(self) -> int:
@@ -170,6 +197,10 @@ class Report:
             for name, report in sorted(self.endpoints.items())
             for (matter, path), count in sorted(report.noise.noise.most_common(MAX_NAMED))
         ]
+
+
+def _says_nothing(status: int) -> bool:
+    return status in REFUSALS | _NOT_THERE or status >= _SERVER_ERROR
 
 
 def _failing(findings: Findings) -> frozenset[Key]:

@@ -36,13 +36,17 @@ class Both:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one request. ``unknown`` says why it could not be compared; ``raw`` is what the first look found."""
+    """Of one request. ``unknown`` says why it could not be compared; ``raw`` is what the first look found.
+
+    ``status`` is what old answered.
+    """
 
     findings: Findings = field(default_factory=Findings)
     raw: Findings = field(default_factory=Findings)
     noise: set[Matter] = field(default_factory=set)
     emptied: bool = False
     unknown: str = ""
+    status: int = 0
 
 
 class UnknownError(Exception):
@@ -67,22 +71,24 @@ class Rounds:
         look = Look(self, Both.same(request), rules)
         try:
             old, new = await look.ask(new_first=new_first)
+            status = old.status
             first = await look.compare(old, new)
             if not first.findings.warned or not request.safe:
-                return Outcome(first.findings, first.findings, emptied=first.emptied)
+                return Outcome(first.findings, first.findings, emptied=first.emptied, status=status)
             del new  # bodies may be big
             again = await look.ask_old()
             noise = matters(await look.old_against_old(old, again))
             if not first.findings.failed:
                 steady = first.findings.only({key for key in first.findings.keys if key.matter not in noise})
-                return Outcome(steady, first.findings, noise, first.emptied)
+                return Outcome(steady, first.findings, noise, first.emptied, status=status)
             del old
             old, new = await look.ask(new_first=not new_first)
             noise |= matters(await look.old_against_old(again, old))
             second = await look.compare(old, new)
         except (UnknownError, NotComparableError) as error:
             return Outcome(unknown=str(error))
-        return Outcome(_confirmed(first.findings, second.findings, noise), first.findings, noise, first.emptied)
+        told = _confirmed(first.findings, second.findings, noise)
+        return Outcome(told, first.findings, noise, first.emptied, status=status)
 
     async def watch(self, request: ComparedRequest, rules: Rules, pause_s: float) -> Outcome:
         """Each side once, the second after a pause, and whatever differs: for two that ought to be the same."""
@@ -93,7 +99,7 @@ class Rounds:
             seen = await look.compare(old, await look.ask_new())
         except (UnknownError, NotComparableError) as error:
             return Outcome(unknown=str(error))
-        return Outcome(seen.findings, seen.findings)
+        return Outcome(seen.findings, seen.findings, status=old.status)
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ class Look:
         answer = await self.rounds.old.ask(self.both.old, self.both.old.path, follow=self._follow)
         if isinstance(answer, Failure):
             raise UnknownError(f"old: {answer.reason}")
+        if self.both.old.status not in {None, answer.status}:
+            raise UnknownError(f"old answered {answer.status}, and the plan expects {self.both.old.status}")
         return answer
 
     async def ask_new(self) -> Answer | Failure:

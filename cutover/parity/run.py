@@ -26,7 +26,7 @@ Job = Callable[[], Awaitable[None]]
 class Comparison:
     """What is compared, and how. ``public_url`` is how clients reach the service; its host is sent to both sides.
 
-    ``rps`` is how many requests each side gets in a second at most, ``concurrency`` how many at a time.
+    ``concurrency`` is how many requests each side gets at a time.
     """
 
     old: Side
@@ -34,7 +34,6 @@ class Comparison:
     options: Options = field(default_factory=Options)
     public_url: str = ""
     concurrency: int = 4
-    rps: float | None = None
     endpoint_of: EndpointOf = endpoint
     on_compared: Callable[[ComparedRequest], None] = lambda _: None
     progress: Callable[[str], None] = lambda _: None
@@ -88,32 +87,13 @@ class Comparison:
             yield Rounds(old, new, origins, work)
 
     async def _work(self, todo: Iterator[Job], workers: int) -> None:
-        pace = _Pace(self.rps)
-
         async def work() -> None:
             for job in todo:
-                await pace.next()
                 await job()
 
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(work())
-
-
-class _Pace:
-    """Lets so many a second through, evenly."""
-
-    def __init__(self, rps: float | None) -> None:
-        self._gap_s = 1 / rps if rps else 0.0
-        self._next = 0.0
-
-    async def next(self) -> None:
-        if not self._gap_s:
-            return
-        now = asyncio.get_running_loop().time()
-        mine = max(now, self._next)
-        self._next = mine + self._gap_s
-        await asyncio.sleep(mine - now)
 
 
 @dataclass(frozen=True)

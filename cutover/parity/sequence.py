@@ -78,7 +78,7 @@ class _Sequence:
             self.members.setdefault(name, set()).add(place.member)
         ids = Ids.of(self.members, self.old.given, self.new.given)
         seen = await Look(self.rounds, Both(both.old, both.new, ids), rules).compare(ours, theirs)
-        return Outcome(seen.findings, seen.findings, emptied=seen.emptied)
+        return Outcome(seen.findings, seen.findings, emptied=seen.emptied, status=ours.status)
 
     async def _clean_up(self, request: SavingRequest, names: set[str]) -> None:
         """A side that created something is still asked to remove it, though there is nothing to compare with."""

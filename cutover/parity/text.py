@@ -34,6 +34,7 @@ def told(details: Mapping[str, Any], paint: Paint = plain) -> str:
 def _lines(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     findings, remarks = list(_findings(details, paint)), list(_remarks(details))
     yield headline(details)
+    yield from details.get("reasons", ())
     if findings:
         yield from ("", *findings)
     if remarks:
@@ -49,7 +50,7 @@ def _findings(details: Mapping[str, Any], paint: Paint) -> Iterator[str]:
                 yield from _group(group, paint)
     yield from _lacking(details.get("coverage"), paint)
     if left := max(0, len(groups) - MAX_SHOWN_GROUPS) + details["groups_left_out"]:
-        yield f"and {left} more findings: --json has them"
+        yield f"and {left} more findings; --json has {len(groups)} of them all"
 
 
 def _remarks(details: Mapping[str, Any]) -> Iterator[str]:

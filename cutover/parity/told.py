@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cutover.parity.explain import explain
-from cutover.parity.findings import Kind, Level, Tally
+from cutover.parity.findings import FURTHER_PATHS, Kind, Level, Tally
 from cutover.parity.plaintext import PREFIX
 from cutover.parity.report import Group, Named, Report
 from cutover.parity.shown import shown
@@ -17,7 +18,7 @@ MAX_EXPLAINED = 20
 _UNSEEN = "they differ in what is not shown: secret, or too long"
 
 
-def summary(report: Report) -> str:
+def summary(report: Report, reasons: Sequence[str] = ()) -> str:
     """One line: ``12 requests compared, 2 differ: GET /studies/{id} $.results[].taken_at value ×12``."""  # noqa: RUF002 - the sign that people are shown
     parts = [f"{_requests(report.compared)} compared, {_differ(report.differing)}"]
     groups = report.groups(Level.FAIL)
@@ -25,6 +26,7 @@ def summary(report: Report) -> str:
         told = "; ".join(_group(group) for group in groups[:MAX_GROUPS_IN_SUMMARY])
         more = f"; and {len(groups) - MAX_GROUPS_IN_SUMMARY} more" if len(groups) > MAX_GROUPS_IN_SUMMARY else ""
         parts[0] += f": {told}{more}"
+    parts += reasons
     if report.unknown.count:
         parts.append(f"{report.unknown.count} unknown ({report.unknown.names[0]})")
     if report.skipped.count:
@@ -46,7 +48,7 @@ async def details(report: Report) -> dict[str, Any]:
         "differing": report.differing,
         "skipped": _named(report.skipped),
         "unknown": _named(report.unknown),
-        "groups": [_group_data(group) for group in groups[:MAX_GROUPS]],
+        "groups": [_group_data(group) for group in _kept(groups)],
         "groups_left_out": max(0, len(groups) - MAX_GROUPS),
         "noise": [
             {"endpoint": name, "what": matter, "path": path, "requests": count}
@@ -61,11 +63,20 @@ async def details(report: Report) -> dict[str, Any]:
     return redact_data(found)
 
 
+def _kept(groups: list[Group]) -> list[Group]:
+    """As many as are told, and the worst of every endpoint whatever another has."""
+    if len(groups) <= MAX_GROUPS:
+        return groups
+    worst = list({group.endpoint: group for group in reversed(groups)}.values())
+    chosen = set(list(dict.fromkeys(map(id, [*worst, *groups])))[:MAX_GROUPS])
+    return [group for group in groups if id(group) in chosen]
+
+
 def cure(kind: Kind, path: str, tally: Tally) -> str:
     """The line of YAML that would ignore or normalise a finding; empty where nothing may."""
     if tally.cure:
         return tally.cure
-    if kind in {Kind.STATUS, Kind.CONNECTION, Kind.HEADER} or path == "$" or path.startswith(PREFIX):
+    if kind in {Kind.STATUS, Kind.CONNECTION, Kind.HEADER} or path in {"$", FURTHER_PATHS} or path.startswith(PREFIX):
         return ""
     if kind in {Kind.MISSING, Kind.ADDED} and path.endswith(("[]", ".*")):
         # Nothing less than the whole list would be hidden.

@@ -101,9 +101,3 @@ async def _same_bytes(old: bytes | bytearray, new: bytes | bytearray) -> bool:
                 return False
             await asyncio.sleep(0)
     return True
-
-
-async def compare(old: Answer, new: Answer, asked: Asked, rules: Rules, origins: Origins) -> Compared:
-    """One comparison alone."""
-    async with working() as work:
-        return await work.compare(old, new, asked, rules, origins)
