@@ -151,3 +151,17 @@ async def test_no_more_requests_are_under_way_than_concurrency_says(
         context = Context(old.url, same_sides[1].url, tmp_path)
         await Diff.model_validate({"requests": [f"GET /{n}" for n in range(30)], "concurrency": 3}).run(context)
     assert 1 <= most <= 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [
+        ({"requests": ["GET /a"] * 14, "rps": 0.2}, 14 * 5),
+        ({"openapi": "/openapi.json", "rps": 10.0}, 1000 / 10),
+        ({"requests": ["GET /a"] * 1000, "concurrency": 1}, 1000 * 10),
+    ],
+)
+def test_a_step_is_not_given_up_while_its_requests_may_still_be_answered(
+    settings: dict[str, Any], least: float
+) -> None:
+    assert Diff.model_validate(settings).default_timeout() > least

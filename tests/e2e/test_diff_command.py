@@ -165,3 +165,12 @@ def test_a_status_is_told_by_what_became_what(compared: Site) -> None:
     compared.new.status = 503
     done = compared.cutover("diff", expect=1)
     assert "GET /health\n  fail  status 200 -> 503 ×1\n        GET /health\nGET /whoami\n" in done.stdout  # noqa: RUF001 - the sign that people are shown
+
+
+def test_what_the_plan_keeps_is_left_alone_by_a_look_at_something_else(compared: Site) -> None:
+    compared.write_plan("validate:\n  - diff: {requests: [GET /health], save: kept.yml}\n")
+    kept = compared.folder / "kept.yml"
+    kept.write_text('- "GET /as/it/was"\n')
+    compared.cutover("diff", "GET", "/other")
+    compared.cutover("diff", "--learn")
+    assert kept.read_text() == '- "GET /as/it/was"\n'
