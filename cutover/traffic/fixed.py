@@ -16,9 +16,11 @@ from cutover.traffic.groups import Groups, Key
 
 # Without a backslash nothing in it is escaped, and a quote ends it.
 _TEXT = rb'[^"\\\x00-\x1f]*+'
+# A quote or a backslash in a path, which scanners like to send; of no matter unless a prefix has one.
+_ESCAPED = rb'(?:\\["\\]' + _TEXT + rb")*+"
 _SECONDS = rb"(?:0|[1-9]\d*+)\.\d{3}"
 _BEFORE = (
-    rb'\{"time":"%(text)s","msec":%(seconds)s,"method":"%(text)s","uri":"(%(prefixes)s)%(text)s",'
+    rb'\{"time":"%(text)s","msec":%(seconds)s,"method":"%(text)s","uri":"(%(prefixes)s)%(text)s%(escaped)s",'
     rb'"status":([1-9]\d\d),"request_time":%(seconds)s,'
 )
 _TRIED = rb'"upstream_addr":"%(text)s","upstream_status":"%(text)s"'
@@ -78,7 +80,8 @@ def read_fixed(data: bytes, prefixes: Sequence[str], groups: Groups) -> Fixed:
 @lru_cache(maxsize=16)
 def _pattern(pattern: bytes, prefixes: tuple[str, ...]) -> re.Pattern[bytes]:
     escaped = b"|".join(re.escape(prefix.encode(errors="surrogateescape")) for prefix in (*prefixes, ""))
-    return re.compile(pattern % {b"text": _TEXT, b"seconds": _SECONDS, b"prefixes": escaped})
+    more = b"" if any(character in prefix for prefix in prefixes for character in '"\\') else _ESCAPED
+    return re.compile(pattern % {b"text": _TEXT, b"seconds": _SECONDS, b"prefixes": escaped, b"escaped": more})
 
 
 def _parted(lines: Iterable[tuple[bytes, ...]]) -> defaultdict[_Raw, list[bytes]]:

@@ -16,6 +16,7 @@ from cutover.traffic.lines import Lines, parse
 from tests.support.accesslog import NEW, OLD, line
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "nginx" / "cutover.conf.j2"
+QUOTED = ['/a"b', "/a\\", "/a"]
 PREFIXES = ["/api/v1/search", "/api/v1", "/é"]
 
 
@@ -79,7 +80,12 @@ HOSTILE = [
 
 
 @settings(max_examples=200)
-@given(st.lists(st.one_of(READABLE, damaged(), st.binary(max_size=60)), max_size=12), st.sampled_from([[], PREFIXES]))
+@given(
+    st.lists(st.one_of(READABLE, damaged(), st.binary(max_size=60)), max_size=12),
+    st.sampled_from([[], PREFIXES, QUOTED]),
+)
+@example([line(uri='/a"b\\c'), line(uri="/a\\b"), line(uri="/a").replace(b"/a", b"/\\u0061")], QUOTED)
+@example([line(uri='/api/v1/search"'), line(uri="/").replace(b"/", b"\\/")], PREFIXES)
 @example([line(probe='"'), line(), line(uri="/a\\b")], [])
 @example([line()[:200] + b"\n", line()], PREFIXES)
 @example([line().replace(b'"probe":""', b'"probe":"","probe":"1"')], [])
@@ -93,8 +99,10 @@ def test_any_lines_count_the_same_in_both_ways(parts: list[bytes], prefixes: lis
 
 def test_a_hostile_line_slows_no_other_down() -> None:
     """Clients choose the path and the probe header: what nginx escapes there is left to the slow way alone."""
-    read = compared(line() * 50 + line(probe='"') + line(uri='/"') + line(upstream_addr=OLD) * 50, PREFIXES)
-    assert (read.count, read.others, read.unreadable) == (102, 2, 0)
+    read = compared(
+        line() * 50 + line(probe='"') + line(uri="/\x01") + line(uri='/"\\') + line(upstream_addr=OLD) * 50, PREFIXES
+    )
+    assert (read.count, read.others, read.unreadable) == (103, 2, 0)
 
 
 @pytest.mark.parametrize("bucket", ["", "42"])
