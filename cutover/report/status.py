@@ -98,7 +98,7 @@ def _weight(status: Status) -> str:
     if weight["live"] is None and status["proxy"]:
         live += f" ({status['proxy']})"
     known = seen and seen["share"] is not None and seen["weight"] == weight["intended"] == weight["live"]
-    share = f", {seen['share']:.1f} % seen" if known and status["state"] not in ENDED else ""
+    share = f", {seen['share']:.1f} % seen" if known and status["lock"] is not None else ""
     return f"{weight['intended']} % intended, {live} live{share}"
 
 

@@ -52,6 +52,7 @@ def test_a_run_that_ended_has_no_traffic_but_while_somebody_works_on_it() -> Non
 
 def test_figures_of_another_weight_are_no_share_of_this_one() -> None:
     assert "seen" not in told({**HOLDING, "weight": {"intended": 10, "live": 0}}, now=NOON)
+    assert "% seen" not in told({**HOLDING, "state": "idle", "lock": None}, now=NOON)
     assert "seen" not in told({**HOLDING, "seen": {**HOLDING["seen"], "share": None}}, now=NOON)
 
 
