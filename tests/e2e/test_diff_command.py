@@ -118,6 +118,7 @@ def test_another_instance_of_old_is_a_baseline(compared: Site) -> None:
         (["GET", "a"], "GET a is not a request"),
         (["--requests", "none.txt"], "--requests none.txt: there is no such file"),
         (["--har", "none.har"], "--har none.har: there is no such file"),
+        (["--access-log", "."], "--access-log .: a folder, not a file"),
         (["--access-log", "none.log"], "--access-log none.log: there is no such file"),
         (["--openapi", "none.json"], "none.json: is no file that exists"),
         (["--step", "same"], "the plan has no diff step 'same'"),
