@@ -11,13 +11,14 @@ from cutover.parity.brief import brief
 from cutover.parity.document import Budget, kind_of, same
 from cutover.parity.endpoints import is_id
 from cutover.parity.findings import ABSENT, Findings, Kind, Level, Record
-from cutover.parity.fingerprint import fingerprint_under
+from cutover.parity.fingerprint import fingerprint_under, sketch_under
 from cutover.parity.jsonpath import JsonPath, State, member
 from cutover.parity.masking import is_secret_at
 from cutover.parity.pair import Content, Pairing, pair_items
-from cutover.parity.rules import Rules
+from cutover.parity.rules import How, Rules
 from cutover.parity.scalars import PROPOSED_TOLERANCE, judge
 from cutover.parity.terms import Terms
+from cutover.parity.unordered import Equality
 
 _ENVELOPE_LISTS = ("results", "items", "data", "records", "content")
 _LINK_NAMES = frozenset({"next", "previous", "prev", "first", "last"})
@@ -156,6 +157,7 @@ class _Walk:
     """One comparison."""
 
     def __init__(self, terms: Terms, findings: Findings) -> None:
+        self.terms = terms
         self.rules = terms.rules
         self.origins = terms.origins
         self.budget = terms.budget
@@ -208,8 +210,7 @@ class _Walk:
 
     def items(self, old: list[Any], new: list[Any], place: Place) -> None:
         how = self.rules.at(place.state)
-        content = partial(fingerprint_under, self.rules, place.state.items, budget=self.budget)
-        pairing = self.paired(old, new, how.key, content)
+        pairing = self.paired(old, new, how, place)
         if pairing.moved and not how.unordered:
             self.moved(old, new, pairing, place)
         for i in pairing.missing:
@@ -221,13 +222,25 @@ class _Walk:
             if not same(old[i], new[j]):
                 self.value(old[i], new[j], place.item(i))
 
-    def paired(self, old: list[Any], new: list[Any], key: str | None, content: Content) -> Pairing:
+    def paired(self, old: list[Any], new: list[Any], how: How, place: Place) -> Pairing:
         """With each side's own ids, records are paired by what they are called on old where more of them pair so."""
-        pairing = pair_items(old, new, key, self.budget, content)
+        below = place.state.items
+        content: Content = partial(fingerprint_under, self.rules, below, budget=self.budget)
+        sketch = partial(sketch_under, self.rules, below, budget=self.budget)
+        equality = Equality(sketch, partial(self.equal, place.item(0))) if how.unordered else None
+        pairing = pair_items(old, new, how.key, self.budget, content, equality)
         if not self.origins.ids:
             return pairing
-        renamed = pair_items(old, self.origins.ids.as_old(new), key, self.budget, content)
+        renamed = pair_items(old, self.origins.ids.as_old(new), how.key, self.budget, content, equality)
         return min(pairing, renamed, key=lambda one: len(one.missing) + len(one.added) + one.moved)
+
+    def equal(self, item: Place, old: Any, new: Any) -> bool:
+        """Whether two items of a list are the same by the plan's rules."""
+        if same(old, new):
+            return True
+        findings = Findings()
+        _Walk(self.terms, findings).value(old, new, item)
+        return not findings
 
     def missing_item(self, old: Any, new: Any, item: Place) -> None:
         kind = Kind.MISSING if new is ABSENT else Kind.ADDED

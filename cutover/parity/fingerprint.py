@@ -10,9 +10,11 @@ from cutover.parity.document import Budget
 from cutover.parity.jsonpath import State
 from cutover.parity.rules import Rules
 from cutover.parity.scalars import as_number
+from cutover.parity.unordered import Sketch
 
 _HASHES_BEGIN_ANEW = 2**60
 _TRUE, _FALSE, _NULL = hash(("boolean", True)), hash(("boolean", False)), hash(("null",))
+_TOLERATED = hash(("number with a tolerance",))
 
 
 def fingerprint_under(rules: Rules, state: State[tuple[str, Any]], value: Any, budget: Budget, depth: int = 0) -> int:
@@ -34,6 +36,32 @@ def fingerprint_under(rules: Rules, state: State[tuple[str, Any]], value: Any, b
         items = [fingerprint_under(rules, state.item(i), one, budget, depth + 1) for i, one in enumerate(value)]
         return hash(("list", *(sorted(items) if how.unordered else items)))
     return fingerprint(as_number(value) if how.numeric_string else value, budget, depth)
+
+
+def sketch_under(rules: Rules, state: State[tuple[str, Any]], value: Any, budget: Budget, depth: int = 0) -> Sketch:
+    """The same, but for the numbers that have a tolerance, which come beside it."""
+    if state.dead and not state.found:
+        return fingerprint(value, budget, depth), ()
+    budget.spend(depth)
+    how = rules.at(state)
+    if type(value) is dict:
+        below = [
+            (name, *sketch_under(rules, state.name(name), value[name], budget, depth + 1))
+            for name in sorted(value)
+            if value[name] is not None or not rules.at(state.name(name)).null_equals_missing
+        ]
+        members = frozenset((name, sketch) for name, sketch, _ in below)
+        return hash(members), tuple(number for *_, numbers in below for number in numbers)
+    if type(value) is list:
+        items = [sketch_under(rules, state.item(i), one, budget, depth + 1) for i, one in enumerate(value)]
+        items = sorted(items) if how.unordered else items
+        rest = hash(("list", *(sketch for sketch, _ in items)))
+        return rest, tuple(number for _, numbers in items for number in numbers)
+    if how.numeric_string:
+        value = as_number(value)
+    if how.tolerance is not None and type(value) in {int, Decimal}:
+        return _TOLERATED, (value,)
+    return fingerprint(value, budget, depth), ()
 
 
 def fingerprint(value: Any, budget: Budget, depth: int = 0) -> int:

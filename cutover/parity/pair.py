@@ -6,15 +6,18 @@ from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from cutover.parity.document import Budget, same
+from cutover.parity.unordered import Equality
 
 # Above this many cells, items between two known pairs are paired in order instead of by likeness.
 MAX_ALIGNMENT_CELLS = 2500
 _LEAST_OVERLAP = 0.5
 _FEW_DIFFERENCES = 2
 _NODES_PER_ROW = 1000
+_MAX_ZEROS = 4000
 _USUAL_KEYS = ("id", "uuid", "uid", "pk", "key", "code", "slug", "name")
 
 Content = Callable[[Any], int]
@@ -33,17 +36,19 @@ class Pairing:
 
 
 def pair_items(
-    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Content
+    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Content, equality: Equality | None = None
 ) -> Pairing:
     """Pair by ``key``, else by a field that is unique on both sides, else by equal content; the rest by likeness.
 
-    ``content`` gives what counts as equal the same number.
+    ``content`` gives what counts as equal the same number. ``equality``, of a list whose order says nothing, goes
+    before likeness and before mere content.
 
     Equal items at both ends are left out of ``pairs``: there is nothing to say about them.
     """
     head = _equal_head(old, new, budget)
     tail = _equal_tail(old, new, head, budget)
-    pairing = _pair_middle(old[head : len(old) - tail], new[head : len(new) - tail], key, budget, content)
+    ours, theirs = old[head : len(old) - tail], new[head : len(new) - tail]
+    pairing = _pair_middle(ours, theirs, key, budget, content, equality)
     pairing.pairs = [(i + head, j + head) for i, j in pairing.pairs]
     pairing.missing = [i + head for i in pairing.missing]
     pairing.added = [j + head for j in pairing.added]
@@ -69,25 +74,67 @@ def _equal_tail(old: list[Any], new: list[Any], head: int, budget: Budget) -> in
 
 
 def _pair_middle(
-    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Content
+    old: list[Any], new: list[Any], key: str | None, budget: Budget, content: Content, equality: Equality | None
 ) -> Pairing:
     if not old or not new:
         return Pairing(missing=list(range(len(old))), added=list(range(len(new))))
     field_name = key or _natural_key(old, new)
+    pairs: list[tuple[int, int]] = []
     if field_name is not None:
-        pairs = _match([_key_value(i, field_name) for i in old], [_key_value(i, field_name) for i in new])
-        by = field_name
-    else:
-        pairs = _match([content(i) for i in old], [content(i) for i in new])
-        by = "content"
+        value_of = _key_token if key else _key_value
+        pairs = _match([value_of(i, field_name) for i in old], [value_of(i, field_name) for i in new])
+    ours, theirs = _left(pairs, old, new)
+    if key is not None:
+        # A record whose key stands on one side only is another one, whatever else it holds.
+        ours = [i for i in ours if _key_token(old[i], key) is None]
+        theirs = [j for j in theirs if _key_token(new[j], key) is None]
+    elif field_name is not None and equality is None:
+        ours, theirs = [], []
+    pairs = sorted(pairs + _pair_by_content(ours, theirs, old, new, content, equality))
     in_order = _longest_increasing(pairs)
-    pairing = Pairing(pairs=pairs, moved=len(pairs) - len(in_order), by=by)
-    taken_old, taken_new = {i for i, _ in pairs}, {j for _, j in pairs}
-    pairing.missing = [i for i in range(len(old)) if i not in taken_old]
-    pairing.added = [j for j in range(len(new)) if j not in taken_new]
+    pairing = Pairing(pairs, moved=len(pairs) - len(in_order), by=field_name or "content")
+    pairing.missing, pairing.added = _left(pairs, old, new)
+    # Where order says nothing, neither do neighbours.
+    anchors = in_order if equality is None else []
     if key is None:
-        _pair_left(pairing, old, new, in_order, budget)
+        _pair_left(pairing, old, new, anchors, budget)
+    else:
+        _pair_keyless(pairing, old, new, key, anchors, budget)
     return pairing
+
+
+def _left(pairs: list[tuple[int, int]], old: list[Any], new: list[Any]) -> tuple[list[int], list[int]]:
+    taken_old, taken_new = {i for i, _ in pairs}, {j for _, j in pairs}
+    return [i for i in range(len(old)) if i not in taken_old], [j for j in range(len(new)) if j not in taken_new]
+
+
+def _pair_by_content(
+    ours: list[int], theirs: list[int], old: list[Any], new: list[Any], content: Content, equality: Equality | None
+) -> list[tuple[int, int]]:
+    if not ours or not theirs:
+        return []
+    equal: list[tuple[int, int]] = []
+    if equality is not None:
+        matched = equality.match([old[i] for i in ours], [new[j] for j in theirs])
+        equal = [(ours[a], theirs[b]) for a, b in matched]
+        taken_old, taken_new = {i for i, _ in equal}, {j for _, j in equal}
+        ours = [i for i in ours if i not in taken_old]
+        theirs = [j for j in theirs if j not in taken_new]
+    pairs = _match([content(old[i]) for i in ours], [content(new[j]) for j in theirs])
+    return equal + [(ours[a], theirs[b]) for a, b in pairs]
+
+
+def _pair_keyless(
+    pairing: Pairing, old: list[Any], new: list[Any], key: str, anchors: list[tuple[int, int]], budget: Budget
+) -> None:
+    """What lacks the key on both sides is paired as in a list without one."""
+    keyed_old = [i for i in pairing.missing if _key_token(old[i], key) is not None]
+    keyed_new = [j for j in pairing.added if _key_token(new[j], key) is not None]
+    pairing.missing = [i for i in pairing.missing if _key_token(old[i], key) is None]
+    pairing.added = [j for j in pairing.added if _key_token(new[j], key) is None]
+    _pair_left(pairing, old, new, anchors, budget)
+    pairing.missing = sorted(pairing.missing + keyed_old)
+    pairing.added = sorted(pairing.added + keyed_new)
 
 
 def _natural_key(old: list[Any], new: list[Any]) -> str | None:
@@ -116,6 +163,26 @@ def _key_value(item: Any, name: str) -> str | None:
     """Identity as text, so that 7 and "7" are one record and the type is a finding of its own."""
     value: object = item.get(name) if isinstance(item, dict) else None
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _key_token(item: Any, name: str) -> str | None:
+    """The same for a key of the plan, which may be a boolean or a decimal too; ``None`` for a record without one."""
+    value: object = item.get(name) if isinstance(item, dict) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal):
+        return _plain(value)
+    return _key_value(item, name)
+
+
+def _plain(value: Decimal) -> str:
+    """7.0 and 7.00 as 7, whose exponent is not beyond what is worth writing out."""
+    if value == 0:
+        return "0"
+    if abs(int(value.as_tuple().exponent)) > _MAX_ZEROS:
+        return str(value)
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _match(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, int]]:
