@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from cutover.parity.document import InvalidJsonError, NotComparableError, parse,
 from cutover.parity.findings import ABSENT, Findings, Kind, Level
 from cutover.parity.headers import compare_headers, is_json
 from cutover.parity.jsonpath import lookup, quoted
+from cutover.parity.matched import may_note, note_head, note_matches
 from cutover.parity.origins import SideName
 from cutover.parity.plaintext import PREFIX, differing_words, is_text
 from cutover.parity.redirects import compare_location, only_a_slash, same_target_status
@@ -51,6 +51,7 @@ def compare_answers(old: Answer, new: Answer, asked: Asked, terms: Terms) -> Com
     rules = terms.rules
     compared = Compared(used=rules.used)
     findings = compared.findings
+    note_head(old.status, (asked.path, *old.values("location"), *old.hops), rules)
     if not _same_status(old, new, asked, rules, findings):
         return compared
     compare_headers(old, new, rules, findings)
@@ -85,7 +86,8 @@ def _status_cure(old: Answer, new: Answer, asked: Asked) -> str:
     if old.is_redirect and new.is_redirect:
         return "redirects: same_target" if same_target_status(old.status, new.status, asked.method) else ""
     if old.is_redirect or new.is_redirect:
-        return "redirects: follow" if max(old.status, new.status) < _CLIENT_ERROR and asked.reads else ""
+        leads_there = only_a_slash(new, asked.path) or max(old.status, new.status) < _CLIENT_ERROR
+        return "redirects: follow" if leads_there and asked.reads else ""
     alike = (old.status < _CLIENT_ERROR) == (new.status < _CLIENT_ERROR)
     new_fails = old.status < _SERVER_ERROR <= new.status
     return f"status_map: {{{old.status}: {new.status}}}" if alike and not new_fails else ""
@@ -126,6 +128,8 @@ def _bodies(old: Answer, new: Answer, terms: Terms, compared: Compared, *, shape
     if invalid:
         findings.add(Kind.BODY, "$", *_texts(old, new), message="; ".join(invalid))
         return findings
+    note_matches(documents["old"], old, terms)
+    note_matches(documents["new"], new, terms)
     if shape:
         return compare_shapes(documents["old"], documents["new"], terms)
     if _equal(documents["old"], documents["new"]):
@@ -145,26 +149,14 @@ def _equal(old: Any, new: Any) -> bool:
         return False
 
 
-def may_note(answer: Answer, rules: Rules) -> bool:
-    """Whether an ignore rule that has hidden nothing so far may match in this body: its member's name is in there.
-
-    Bodies that are equal hide nothing, but may show that a rule is no dead one.
-    """
-    unused = rules.unused()
-    return any(
-        path.last_name is None
-        or not path.last_name.isascii()
-        or json.dumps(path.last_name)[1:-1].encode() in answer.body
-        for path in rules.options.ignore
-        if ("ignore", path.text) in unused
-    )
-
-
 def _note_used_rules(answer: Answer, terms: Terms, compared: Compared) -> None:
     if not may_note(answer, terms.rules) or not _holds_json(answer):
         return
     try:
-        document = _unwrapped(parse(answer.body), "old", terms.rules)
+        whole = parse(answer.body)
+        _unwrapped(whole, "new", terms.rules)
+        document = _unwrapped(whole, "old", terms.rules)
+        note_matches(document, answer, terms)
         compared.emptied = drop_ignored(document, terms.rules, terms.budget).emptied
     except (InvalidJsonError, NotComparableError):
         return
@@ -178,7 +170,7 @@ def _unwrapped(document: Any, side: SideName, rules: Rules) -> Any:
         inner = lookup(document, path)
     except KeyError:
         return document
-    rules.used.add(("unwrap", side))
+    rules.used.add(("unwrap", f"{side}: {path}"))
     return inner
 
 

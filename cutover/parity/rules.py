@@ -25,16 +25,26 @@ class How:
 
 @dataclass(slots=True)
 class Rules:
-    """``used`` collects the rules that matched something, as ``(option, what it names)``."""
+    """``used`` collects the rules that matched something, as ``(option, what it names)``.
+
+    ``paths`` are those of every rule with one; ``places`` are the rules of each place, but for ``ignore``.
+    """
 
     options: Options
     used: set[tuple[str, str]] = field(default_factory=set)
     ignore: State[JsonPath] = field(init=False)
     how: State[tuple[str, Any]] = field(init=False)
+    places: State[tuple[str, str]] = field(init=False)
+    paths: dict[tuple[str, str], JsonPath] = field(init=False)
 
     def __post_init__(self) -> None:
         self.ignore = compile_paths((path, path) for path in self.options.ignore)
         self.how = compile_paths(_ways(self.options))
+        self.paths = {("ignore", path.text): path for path in self.options.ignore}
+        self.paths |= {("unwrap", f"{side}: {path}"): path for side, path in _unwraps(self.options)}
+        ways = {(name, path.text): path for path, (name, _) in _ways(self.options)}
+        self.paths |= ways
+        self.places = compile_paths((path, rule) for rule, path in ways.items())
 
     def at(self, state: State[tuple[str, Any]]) -> How:
         """What holds at a place."""
@@ -48,11 +58,18 @@ class Rules:
         self.used.update(("ignore", path.text) for path in state.found)
 
     def unused(self) -> set[tuple[str, str]]:
-        """Ignore rules that have hidden nothing so far."""
-        rules = {("ignore", path.text) for path in self.options.ignore}
+        """Rules that have matched nothing so far."""
+        rules = set(self.paths)
+        rules |= {("status_map", f"{old}: {new}") for old, new in self.options.status_map.items()}
+        rules |= {("rewrite_path", prefix) for prefix in self.options.rewrite_path}
         rules |= {("ignore_headers", name) for name in self.options.ignore_headers}
         rules |= {("ignore_text", name) for name in self.options.ignore_text}
         return rules - self.used
+
+
+def _unwraps(options: Options) -> list[tuple[str, JsonPath]]:
+    sides = (("old", options.unwrap.old), ("new", options.unwrap.new))
+    return [(side, path) for side, path in sides if path is not None]
 
 
 def _ways(options: Options) -> Iterator[tuple[JsonPath, tuple[str, Any]]]:

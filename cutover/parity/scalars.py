@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 from cutover.parity.datetimes import Moment, parse_moment
@@ -16,8 +16,8 @@ from cutover.parity.rules import How
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _DOUBLE_DIGITS = 17
 PROPOSED_TOLERANCE = Decimal("0.001")
-# No number that JSON can spell is beyond its range, whatever the difference is rounded to.
-_WIDEST = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+# No number that JSON can spell is beyond its range; what is beyond a tolerance is not rounded to be within.
+_WIDEST = Context(prec=60, rounding=ROUND_UP, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from cutover.parity.answers import Answer
 from cutover.parity.document import Budget
-from cutover.parity.exchange import Asked, Compared, compare_answers, may_note
+from cutover.parity.exchange import Asked, Compared, compare_answers
+from cutover.parity.matched import may_note
 from cutover.parity.origins import Origins
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
