@@ -111,7 +111,7 @@ class Diff(Check, ComparedSources, Options):
         return await self.compare(ctx)
 
     async def compare(self, ctx: CheckContext, *, whole: bool = True) -> Result:
-        """Without ``whole`` only some requests are asked: limits of endpoints that are not among them don't count."""
+        """Without ``whole`` only some requests are asked: limits and rules for others are not missed."""
         from cutover.parity.gather import SourceError, coverage_of  # noqa: PLC0415 - start-up time
         from cutover.parity.judging import judge  # noqa: PLC0415 - start-up time
         from cutover.parity.told import details, summary  # noqa: PLC0415 - start-up time
@@ -126,6 +126,8 @@ class Diff(Check, ComparedSources, Options):
         if coverage is not None:
             comparison = replace(comparison, on_compared=coverage.add)
         report = await comparison.run(gathered.requests, self.sequences)
+        if not whole:
+            report.unused = []
         judged = judge(report, self.thresholds, self.endpoints, whole=whole)
         verdict = Verdict.FAIL if coverage is not None and coverage.lacking else judged.verdict
         told = {

@@ -36,7 +36,8 @@ def a_pair(rows: int = 15_000) -> tuple[Answer, Answer, Asked, Rules, Origins]:
 
 
 async def compared(old: Any, new: Any, rules: Rules) -> Compared:
-    return await work.compare(answer(old), answer(new), Asked("GET", "/"), rules, Origins())
+    async with work.working() as here:
+        return await here.compare(answer(old), answer(new), Asked("GET", "/"), rules, Origins())
 
 
 @pytest.mark.parametrize("count", [10, 1_000, 15_000], ids=["at once", "in a thread", "in a process"])
@@ -71,9 +72,9 @@ async def test_what_is_too_deep_is_told_from_a_process_too() -> None:
     deep = "[" * 300 + "]" * 300
     old = Answer(200, (("Content-Type", "application/json"),), f'["{"x" * 5_000_000}", {deep}]'.encode())
     new = Answer(200, (("Content-Type", "application/json"),), f'["y", {deep}]'.encode())
-    result = work.compare(old, new, Asked("GET", "/"), Rules(Options()), Origins())
-    with pytest.raises(NotComparableError, match="nested"):
-        await result
+    async with work.working() as here:
+        with pytest.raises(NotComparableError, match="nested"):
+            await here.compare(old, new, Asked("GET", "/"), Rules(Options()), Origins())
 
 
 async def test_one_process_does_what_is_big_one_after_the_other_and_is_gone_at_the_end() -> None:
