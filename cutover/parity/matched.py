@@ -13,6 +13,8 @@ from cutover.parity.origins import leads
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
 
+_NOTED_ELSEWHERE = frozenset({"ignore", "unwrap"})
+
 
 def may_note(answer: Answer, rules: Rules, but: frozenset[str] = frozenset()) -> bool:
     """Whether a rule that has matched nothing so far may match in this body: its member's name is in there.
@@ -31,21 +33,25 @@ def _may_hold(answer: Answer, path: JsonPath) -> bool:
 
 def note_matches(document: Any, answer: Answer, terms: Terms) -> None:
     """Rules other than ``ignore`` that match a place of a document, that of an answer, become used ones."""
-    if may_note(answer, terms.rules, but=frozenset({"ignore", "unwrap"})):
-        _note(document, terms.rules.places, terms.rules, terms.budget, 0)
+    rules = terms.rules
+    if may_note(answer, rules, but=_NOTED_ELSEWHERE):
+        left = {rule for rule in rules.unused() & rules.paths.keys() if rule[0] not in _NOTED_ELSEWHERE}
+        _note(document, rules.places, left, terms.budget, 0)
+        rules.used |= {rule for rule in rules.paths if rule[0] not in _NOTED_ELSEWHERE} - left
 
 
-def _note(value: Any, state: State[tuple[str, str]], rules: Rules, budget: Budget, depth: int) -> None:
-    rules.used.update(state.found)
-    if state.dead or type(value) not in {dict, list}:
+def _note(value: Any, state: State[tuple[str, str]], left: set[tuple[str, str]], budget: Budget, depth: int) -> None:
+    """Each rule that matches is taken from those that are ``left``, and nothing is walked for none."""
+    left.difference_update(state.found)
+    if not left or state.dead or type(value) not in {dict, list}:
         return
     budget.spend(depth, len(value))
     if type(value) is dict:
         for name, member in value.items():
-            _note(member, state.name(name), rules, budget, depth + 1)
+            _note(member, state.name(name), left, budget, depth + 1)
     else:
         for index, item in enumerate(value):
-            _note(item, state.item(index), rules, budget, depth + 1)
+            _note(item, state.item(index), left, budget, depth + 1)
 
 
 def note_head(status: int, paths: Iterable[str], rules: Rules) -> None:

@@ -92,7 +92,7 @@ def test_memory_stays_below_five_times_the_parsed_bodies(options: dict[str, Any]
 
 
 def test_equal_documents_are_parsed_once_each_and_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a plan ignores and how: nothing is paired or hashed where nothing differs."""
+    """Whatever a plan ignores and how: nothing is paired or hashed, and walked only until each rule has matched."""
     walked: list[int] = []
     monkeypatch.setattr(Budget, "spend", lambda *_: walked.append(1))
     parsed: list[str] = []
@@ -101,7 +101,7 @@ def test_equal_documents_are_parsed_once_each_and_looked_at_once(monkeypatch: py
     old = rows(1000)
     settings = {"unordered": ["$"], "key": {"$": "id"}, "datetime": "instant", "numeric_string": ["$[*].score"]}
     assert not compared(answer(old), answer(old, indent=1), **settings).findings
-    assert not walked
+    assert len(walked) <= len(settings)
     assert len(parsed) == 2
 
 
