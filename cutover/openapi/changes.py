@@ -15,6 +15,7 @@ from cutover.openapi.parameters import Told, parameter_changes
 from cutover.openapi.patience import Patience
 from cutover.openapi.security import security_changes, ways_in
 from cutover.openapi.templates import nameless
+from cutover.plan.prefixes import leads, moved
 
 MAX_CHANGES = 100_000
 COMPARE_TIMEOUT_S = 30.0
@@ -125,7 +126,6 @@ def _unfollowed(document: Document, side: str) -> list[Change]:
 
 def _key_on_new(operation: Operation, rewrite_path: Mapping[str, str]) -> str:
     for old, new in rewrite_path.items():
-        if operation.template.startswith(old):
-            template = new + operation.template.removeprefix(old)
-            return f"{operation.method} {nameless(template)}"
+        if leads(old, operation.template):
+            return f"{operation.method} {nameless(moved(operation.template, old, new))}"
     return operation.key

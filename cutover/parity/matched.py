@@ -9,9 +9,9 @@ from typing import Any
 from cutover.parity.answers import Answer
 from cutover.parity.document import Budget
 from cutover.parity.jsonpath import JsonPath, State
-from cutover.parity.origins import leads
 from cutover.parity.rules import Rules
 from cutover.parity.terms import Terms
+from cutover.plan.prefixes import leads
 
 _NOTED_ELSEWHERE = frozenset({"ignore", "unwrap"})
 

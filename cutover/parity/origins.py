@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from cutover.parity.ids import Ids
+from cutover.plan.prefixes import leads, moved
 
 SideName = Literal["old", "new"]
 
@@ -29,7 +30,7 @@ class Origins:
         """A path as old knows it, as new knows it."""
         for old, new in self.rewrite_path.items():
             if leads(old, path):
-                return _moved(path, old, new)
+                return moved(path, old, new)
         return path
 
     def is_own(self, url: str, side: SideName) -> bool:
@@ -51,23 +52,8 @@ class Origins:
     def _path_on_old(self, path: str) -> str:
         for old, new in self.rewrite_path.items():
             if leads(new, path):
-                return _moved(path, new, old)
+                return moved(path, new, old)
         return path
-
-
-def leads(prefix: str, path: str) -> bool:
-    """Whether a path is the prefix, or lies below it: ``/api`` leads to ``/api/x``, not to ``/apiary``."""
-    if not path.startswith(prefix):
-        return False
-    return prefix.endswith("/") or path[len(prefix) : len(prefix) + 1] in {"", "/", "?", "#"}
-
-
-def _moved(path: str, prefix: str, to: str) -> str:
-    """One slash stands between the other prefix and what follows, whichever of the prefixes ends with one."""
-    rest = path.removeprefix(prefix)
-    if to.endswith("/"):
-        return to + rest.removeprefix("/")
-    return to + ("/" if prefix.endswith("/") and rest and rest[0] not in "?#" else "") + rest
 
 
 def _netloc(url: str) -> str | None:

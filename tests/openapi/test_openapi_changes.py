@@ -370,6 +370,12 @@ def test_a_prefix_of_olds_may_be_another_of_news() -> None:
     assert len(paired(old, new, rewrite).common) == 2
 
 
+def test_a_prefix_ends_where_a_segment_does() -> None:
+    old = document({"GET /apiary": {"responses": {}}, "GET /api/a": {"responses": {}}})
+    new = document({"GET /apiary": {"responses": {}}, "GET /v2/a": {"responses": {}}})
+    assert ids(compare(old, new, rewrite_path={"/api": "/v2"})) == []
+
+
 def test_what_errors_look_like_is_a_warning_at_most() -> None:
     old, new = reply(properties(detail=STRING), "404"), reply(properties(message=STRING), "404")
     assert [(change.level, change.id) for change in changes(old, new)] == [
