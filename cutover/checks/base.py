@@ -120,6 +120,9 @@ class Check(StepSettings):
 
     kind: ClassVar[Literal["check"]] = "check"
 
+    hint: ClassVar[str | None] = None
+    """What to do where it did not pass, in a few words."""
+
     @abstractmethod
     async def run(self, ctx: CheckContext) -> Result: ...
 

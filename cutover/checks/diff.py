@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -57,6 +57,8 @@ class Diff(Check, ComparedSources, Options):
     Requests other than GET and HEAD are sent only with ``unsafe: true``, else skipped and named. A request may be a
     mapping with options of its own, which add to those of the step. ``timeout`` is that of one request.
     """
+
+    hint: ClassVar[str | None] = "`cutover diff` shows each difference, and what would cure it"
 
     headers: Headers = Field(default_factory=dict)
     against: Against = Field(default_factory=Against)

@@ -140,9 +140,11 @@ async def _check(session: Session, ctx: StepContext, step: Step) -> Result:
         pause = step.retry.every if step.retry else 0.0
         if step.retry is None or time.monotonic() + pause > deadline:
             tries = f" (after {attempt} tries)" if attempt > 1 else ""
-            raise StepFailedError(
+            failure = StepFailedError(
                 f"{result.summary}{tries}", result.verdict, figures=result.figures, artifacts=_keep(ctx, result)
             )
+            failure.hint = step.settings.hint if isinstance(step.settings, Check) else None
+            raise failure
         session.emit(e.StepRetried(ctx.phase, ctx.index, result.verdict, result.summary, attempt))
         attempt += 1
         await asyncio.sleep(pause)

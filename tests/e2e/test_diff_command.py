@@ -175,3 +175,8 @@ def test_what_the_plan_keeps_is_left_alone_by_a_look_at_something_else(compared:
     compared.cutover("diff", "GET", "/other")
     compared.cutover("diff", "--learn")
     assert kept.read_text() == '- "GET /as/it/was"\n'
+
+
+def test_a_run_that_stops_for_differences_says_where_they_are_shown(compared: Site) -> None:
+    done = compared.cutover("run", expect=1)
+    assert "hint: `cutover diff` shows each difference, and what would cure it" in done.stderr
