@@ -22,6 +22,7 @@ from cutover.plan.request import SAFE_METHODS
 
 _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
+_REFUSED = frozenset({401, 403})
 _SHOWN_BYTES = 200
 
 
@@ -86,8 +87,8 @@ def _status_cure(old: Answer, new: Answer, asked: Asked) -> str:
     if old.is_redirect and new.is_redirect:
         return "redirects: same_target" if same_target_status(old.status, new.status, asked.method) else ""
     if old.is_redirect or new.is_redirect:
-        leads_there = only_a_slash(new, asked.path) or max(old.status, new.status) < _CLIENT_ERROR
-        return "redirects: follow" if leads_there and asked.reads else ""
+        to_a_login = {old.status, new.status} & _REFUSED
+        return "redirects: follow" if asked.reads and not to_a_login else ""
     alike = (old.status < _CLIENT_ERROR) == (new.status < _CLIENT_ERROR)
     new_fails = old.status < _SERVER_ERROR <= new.status
     return f"status_map: {{{old.status}: {new.status}}}" if alike and not new_fails else ""
