@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -114,6 +116,7 @@ class Diff(Check, ComparedSources, Options):
 
     async def compare(self, ctx: CheckContext, *, whole: bool = True) -> Result:
         """Without ``whole`` only some requests are asked: limits and rules for others are not missed."""
+        await asyncio.to_thread(_import_parity)
         from cutover.parity.gather import SourceError, coverage_of  # noqa: PLC0415 - start-up time
         from cutover.parity.judging import judge  # noqa: PLC0415 - start-up time
         from cutover.parity.told import details, summary  # noqa: PLC0415 - start-up time
@@ -190,6 +193,12 @@ class Diff(Check, ComparedSources, Options):
             return target.headers_with({**{n: v for n, v in common.items() if n.lower() not in names}, **given})
 
         return headers
+
+
+def _import_parity() -> None:
+    """Beside the event loop, which would stand still for a quarter of a second."""
+    for name in ("gather", "judging", "told", "run"):
+        import_module(f"cutover.parity.{name}")
 
 
 def _measurable(thresholds: list[Threshold], where: str) -> list[Threshold]:

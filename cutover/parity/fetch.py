@@ -8,6 +8,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -53,6 +54,8 @@ class Side:
         """A connection pool of its own, without cookies, proxies or redirects; watched by ``wire``."""
         from http.cookiejar import CookieJar, DefaultCookiePolicy  # noqa: PLC0415 - start-up time
 
+        # A quarter of a second, in which the event loop would stand still.
+        await asyncio.to_thread(import_module, "httpx_aiohttp")
         import httpx  # noqa: PLC0415 - start-up time
         from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415 - start-up time
 
