@@ -194,6 +194,7 @@ def _requests(words: tuple[str, ...]) -> list[str]:
 
 def _refuse_wrong(asked: Asked) -> None:
     """Before anybody is asked."""
+    _requests(asked.requests)
     if asked.baseline is not None and not asked.baseline.startswith(("http://", "https://")):
         raise UsageError(f"--baseline {asked.baseline} is no http:// or https:// URL")
     if asked.save is not None and not asked.save.absolute().parent.is_dir():

@@ -101,3 +101,10 @@ async def test_a_baseline_is_asked_second(tmp_path: Path) -> None:
     async with one.running(), other.running():
         learned = await learn(one.url, tmp_path, "GET /a", baseline=other.url + "/")
     assert [(rule.option, rule.name) for rule in learned.rules] == [("ignore", "$.host")]
+
+
+async def test_a_cookie_that_moves_is_left_out_with_its_header(tmp_path: Path) -> None:
+    one, other = (RawServer(json_answer({}, f"Set-Cookie: sid=1; Path=/{path}")) for path in ("a", "b"))
+    async with one.running(), other.running():
+        learned = await learn(one.url, tmp_path, "GET /a", baseline=other.url)
+    assert [(rule.option, rule.name) for rule in learned.rules] == [("ignore_headers", "Set-Cookie")]

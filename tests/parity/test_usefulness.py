@@ -126,3 +126,15 @@ async def test_no_rule_is_proposed_that_the_plan_refuses_or_that_cures_nothing(
     sides = [json_answer({}, "Location: /b/", status=status) for status in (old, new)]
     result = await compare(*sides, requests=[asked])
     assert {group["cure"] for group in result.details["groups"] if group["kind"] == "status"} == {""}
+
+
+async def test_what_is_no_http_is_told_in_one_line(compare: Compare) -> None:
+    result = await compare(json_answer({}), b"NOT HTTP AT ALL\r\n\r\n")
+    (group,) = result.details["groups"]
+    assert "no HTTP answer: " in group["message"]
+    assert "\n" not in group["message"]
+
+
+async def test_a_group_of_several_changes_says_none_of_them_for_all(compare: Compare) -> None:
+    result = await compare(json_answer([{"a": None}, {"a": 1}]), json_answer([{"a": "x"}, {"a": "x"}]))
+    assert {(g["path"], g["count"], g["message"]) for g in result.details["groups"]} == {("$[].a", 2, "")}
