@@ -26,6 +26,7 @@ _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_PARSER_TOO_DEEP = "exceeded maximum nesting depth"
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
@@ -75,7 +76,7 @@ def compose_any(
     try:
         return composer.document(), composer.mistakes
     except yaml.YAMLError as error:
-        raise PlanError([explain(error, text, file)]) from None
+        raise composer.too_deep_or(error, text) from None
 
 
 def _kind(node: Node) -> str:
@@ -115,6 +116,14 @@ class _Composer:
         if isinstance(root, Scalar) and root.value is None:
             raise self._fatal(None, f"the {self._what} is empty", self._cure_of_nothing())
         return root
+
+    def too_deep_or(self, error: yaml.YAMLError, text: str) -> PlanError:
+        """What the parser says; its own limit of depth, from PyYAML 6.0.4 on, is met before ours is."""
+        if _PARSER_TOO_DEEP in str(error):
+            mark = getattr(error, "problem_mark", None)
+            span = Span(mark.line + 1, mark.column + 1, mark.index, mark.index) if mark is not None else None
+            return self._too_deep(span)
+        return PlanError([explain(error, text, self.file)])
 
     def _cure_of_nothing(self) -> str | None:
         return "start from one: cutover init" if self._what == "plan" else None
@@ -242,7 +251,10 @@ class _Composer:
 
     def _descend(self, depth: int, span: Span) -> None:
         if depth > MAX_DEPTH:
-            raise self._fatal(span, f"the {self._what} is nested more than {MAX_DEPTH} levels deep")
+            raise self._too_deep(span)
+
+    def _too_deep(self, span: Span | None) -> PlanError:
+        return self._fatal(span, f"the {self._what} is nested more than {MAX_DEPTH} levels deep")
 
     def _note(self, span: Span, message: str, hint: str | None = None) -> None:
         self.mistakes.append(Mistake(self.file, span.line, span.column, spell(self._path), message, hint))
