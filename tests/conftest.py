@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.nginx import Bench
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 DEBIAN_NGINX = "/usr/sbin/nginx"
 
+# What a shell starts in the background ignores SIGINT, and so would all commands that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on what else the machine does, and what fails here must fail there.
+settings.load_profile("ci")
 
 ENGINE_TIMEOUT_S = 30
 

@@ -90,7 +90,7 @@ def test_after_a_kill_everybody_is_back_on_old_when_the_lease_ends_and_no_reques
         site.cutover("proxy", "start")
     *killed, renewed = sites
     with ExitStack() as stack:
-        traffics = [stack.enter_context(Traffic(site.port, clients=6)) for site in sites]
+        traffics = [stack.enter_context(Traffic(site.port, clients=16)) for site in sites]
         processes = [site.start("run") for site in sites]
         for site in sites:
             wait_for_weight(site, 50)

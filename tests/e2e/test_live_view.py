@@ -109,7 +109,7 @@ def holding(site: Site, terminals: list[OnTerminal]) -> Iterator[OnTerminal]:
     site.cutover("proxy", "start")
     with Traffic(site.port):
         terminals.append(OnTerminal(site, "run"))
-        terminals[0].wait_for(r"new +[\d.]+/s ")
+        terminals[0].wait_for(r"new +[\d.]*[1-9][\d.]*/s ")
         yield terminals[0]
         terminals[0].end(signal.SIGINT)
 
