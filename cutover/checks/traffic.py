@@ -146,7 +146,7 @@ class Traffic(Check):
         lately = by_backend(observer.recent(RECENT_S))
         limits = {ALL: self.thresholds, **self.routes} if self.thresholds else self.routes
         question = Question(limits, observer.weight, least, terms)
-        found = await asyncio.to_thread(conclude, question, seen)
+        found = await asyncio.to_thread(conclude, question, seen, observer.newest(self.longest_window))
         return Result(*found, backends=lately)
 
     def _terms(self, age: float, least: int) -> Terms | None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from cutover.plan.thresholds import TIMES, Threshold, Verdict, format_metric, worst
 from cutover.traffic import DEFAULT, telling
 from cutover.traffic.judge import Finding, Terms, judge_places
-from cutover.traffic.seen import Seen, Tally
+from cutover.traffic.outage import moment_of
+from cutover.traffic.seen import Seen, Tally, Tries
 from cutover.traffic.share import share_of
 from cutover.traffic.tries import FALLBACK, NEW, OLD, UNKNOWN
 from cutover.traffic.verdict import Ground, Judged, figures, judge
@@ -55,8 +56,9 @@ class Conclusion(NamedTuple):
     details: dict[str, Any]
 
 
-def conclude(question: Question, seen: Seen) -> Conclusion:
-    grounds = {place: _ground(question, seen, place) for place in question.limits}
+def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = ()) -> Conclusion:
+    """``newest``: what was seen in the last moments, the latest first; it is part of ``seen``."""
+    grounds = {place: _ground(question, seen, place, newest) for place in question.limits}
     judged = {
         place: judge(limits, grounds[place])
         for place, limits in question.limits.items()
@@ -89,7 +91,7 @@ def _findings(question: Question, seen: Seen) -> dict[str, list[Finding]]:
     return judge_places(sides, ALL, question.terms)
 
 
-def _ground(question: Question, seen: Seen, place: str) -> Ground:
+def _ground(question: Question, seen: Seen, place: str, newest: Sequence[Tries] = ()) -> Ground:
     holds = question.holds(place)
     return Ground(
         seen.total(NEW, holds),
@@ -98,6 +100,7 @@ def _ground(question: Question, seen: Seen, place: str) -> Ground:
         seen.seconds,
         question.weight,
         question.least,
+        [moment_of(moment, holds) for moment in newest],
     )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from cutover.traffic.fixed import read_fixed
@@ -26,6 +29,10 @@ TEXTS = (
 # Logs of configurations that were rendered before these fields existed.
 LATER_FIELDS = ("revision", "bucket")
 EXAMPLE_CHARS = 120
+TAIL_BYTES = 64 * 1024
+"""In so much of its end a part of the log says at least once what time it is, unless it is garbage."""
+
+_WRITTEN_AT = re.compile(rb'(?m)^\{"time":"[^"\\\n]*+","msec":(\d+\.\d+),')
 
 
 @dataclass
@@ -62,6 +69,33 @@ def parse(data: bytes, prefixes: Sequence[str] = ()) -> Lines:
     if times:
         lines.begin, lines.end = times[0], times[-1]
     return lines
+
+
+def cut_newest(data: bytes, seconds: float, parts: int) -> list[bytes]:
+    """Whole lines in order, the newest ``parts`` times ``seconds`` of them apart; what is older stands in one, first.
+
+    By the times in the lines. Lines that say none stay with those before them.
+    """
+    times = _WRITTEN_AT.findall(data, max(0, len(data) - TAIL_BYTES))
+    if not times:
+        return [data]
+    end = float(times[-1])
+
+    def time_from(place: int) -> float:
+        """Of the first line that begins there or behind."""
+        found = _WRITTEN_AT.search(data, place)
+        return float(found[1]) if found else inf
+
+    pieces, high = [], len(data)
+    for part in range(1, parts + 1):
+        place = bisect_right(range(high), end - part * seconds, key=time_from)
+        found = _WRITTEN_AT.search(data, place, high)
+        if found is not None:
+            pieces.append(data[found.start() : high])
+            high = found.start()
+        if not high:
+            break
+    return [*([data[:high]] if high else []), *reversed(pieces)]
 
 
 def time_of(line: bytes) -> float:

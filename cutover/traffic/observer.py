@@ -8,11 +8,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 from cutover.plan.units import format_duration
 from cutover.traffic.counting import Batch, Counting
-from cutover.traffic.seen import Seen
+from cutover.traffic.lines import cut_newest
+from cutover.traffic.seen import Seen, Tries
 
 CATCH_UP_LIMIT_S = 3.0
 """How long one evaluation reads. Whatever is left then is said, and read by the next."""
@@ -24,6 +26,11 @@ SLICES = 60
 """How finely the longest window is divided; what a window holds is off by one slice at most."""
 
 LEAST_SLICE_S = 1.0
+
+NEWEST_S = 10.0
+"""The newest of the log is kept in finer slices, for those who ask what is going on right now."""
+
+NEWEST_SLICE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class Observer:
         self._counting = counting
         self._window = window
         self._slice_s = max(LEAST_SLICE_S, window / SLICES)
+        self._newest: deque[_Slice] = deque()
         self._slices: deque[_Slice] = deque()
         self._before = Seen()
         self._since = time.monotonic()
@@ -86,19 +94,28 @@ class Observer:
         async with self._reading:
             await self._catch_up()
         after = time.monotonic() - window
-        return self._seen((one.seen for one in self._slices if one.end > after), window)
+        return self._seen((one.seen for one in self._all_slices if one.end > after), window)
 
     def all_seen(self) -> Seen:
         """All that was read since the shift."""
-        return self._seen((self._before, *(one.seen for one in self._slices)), math.inf)
+        return self._seen((self._before, *(one.seen for one in self._all_slices)), math.inf)
 
     def recent(self, seconds: float) -> Seen:
         """What was read of the newest ``seconds``, or of a little more: slices are not divided."""
         now = time.monotonic()
-        newest = [one for one in self._slices if one.end > now - seconds]
+        newest = [one for one in self._all_slices if one.end > now - seconds]
         seen = Seen.merged(one.seen for one in newest)
         seen.seconds = max(min(seconds, self.age), now - min((one.begin for one in newest), default=now))
         return seen
+
+    def newest(self, window: float) -> list[Tries]:
+        """What was read of the newest ``NEWEST_S``, within ``window``, in parts of ``NEWEST_SLICE_S``, latest first."""
+        after = time.monotonic() - min(NEWEST_S, window)
+        return [one.seen.tries() for one in reversed(self._newest) if one.end > after]
+
+    @property
+    def _all_slices(self) -> Iterable[_Slice]:
+        return chain(self._slices, self._newest)
 
     @property
     def age(self) -> float:
@@ -121,13 +138,13 @@ class Observer:
                 if chunk.behind > BACKLOG_BYTES and not self._passed_over and await self._pass_over():
                     batches.clear()
                     continue
-                batch = await asyncio.to_thread(self._counting.count, chunk.data) if chunk.data else None
+                counted = await asyncio.to_thread(self._count, chunk) if chunk.data else []
                 # From here to the end nothing is awaited: what was read is counted, and once.
                 self._cursor, self._behind = chunk.cursor, chunk.behind
                 if chunk.note:
                     self._notes[chunk.note] += 1
-                if batch is not None:
-                    self._take(batches, batch)
+                for batch in counted:
+                    self._take(batches, batch, together_s=self._slice_s if chunk.behind else 0.0)
                 self._passed_over = self._passed_over and chunk.behind > 0
                 if (not chunk.behind and not chunk.note) or time.monotonic() > deadline:
                     return
@@ -141,6 +158,7 @@ class Observer:
         if begin is None:
             return False
         self._cursor = begin
+        self._newest.clear()
         self._slices.clear()
         self._before = Seen()
         self._since = time.monotonic()
@@ -149,13 +167,19 @@ class Observer:
         ] += 1
         return True
 
-    def _take(self, batches: list[Batch], batch: Batch) -> None:
-        """A long backlog is not kept whole: its parts become one for each slice of time.
+    def _count(self, chunk: Chunk) -> list[Batch]:
+        """The end of the log in parts: what happened in the last moment must not be lost in what was before it."""
+        parts = int(NEWEST_S / NEWEST_SLICE_S)
+        pieces = [chunk.data] if chunk.behind else cut_newest(chunk.data, NEWEST_SLICE_S, parts)
+        return [self._counting.count(piece) for piece in pieces]
+
+    def _take(self, batches: list[Batch], batch: Batch, together_s: float) -> None:
+        """A long backlog is not kept whole: parts of it that lie closer together than ``together_s`` become one.
 
         What says no time belongs to what is beside it.
         """
         last = batches[-1] if batches else None
-        if last is not None and (not (last.end and batch.end) or abs(batch.end - last.end) < self._slice_s):
+        if last is not None and (not (last.end and batch.end) or abs(batch.end - last.end) < together_s):
             last.seen.merge(batch.seen)
             last.begin, last.end = last.begin or batch.begin, batch.end or last.end
         else:
@@ -172,11 +196,18 @@ class Observer:
             ages = [max(0.0, batches[-1].end - at) for at in (batch.begin, batch.end) if at]
             begin, end = (now - ages[0], now - ages[-1]) if ages else (now, now)
             self._since = min(self._since, begin)
-            last = self._slices[-1] if self._slices else None
-            if last is not None and int(end / self._slice_s) <= int(last.end / self._slice_s):
-                last.seen.merge(batch.seen)
-                last.begin, last.end = min(last.begin, begin), max(last.end, end)
-            else:
-                self._slices.append(_Slice(batch.seen, begin, end))
+            _place(self._newest, _Slice(batch.seen, begin, end), NEWEST_SLICE_S)
+        while self._newest and self._newest[0].end < now - NEWEST_S:
+            _place(self._slices, self._newest.popleft(), self._slice_s)
         while self._slices and self._slices[0].end < now - self._window:
             self._before.merge(self._slices.popleft().seen)
+
+
+def _place(slices: deque[_Slice], one: _Slice, seconds: float) -> None:
+    """At the end, or into the last where that is of the same ``seconds``."""
+    last = slices[-1] if slices else None
+    if last is not None and int(one.end / seconds) <= int(last.end / seconds):
+        last.seen.merge(one.seen)
+        last.begin, last.end = min(last.begin, one.begin), max(last.end, one.end)
+    else:
+        slices.append(one)

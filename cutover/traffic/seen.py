@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cutover.traffic.times import Times
 
 MAX_EXAMPLES = 5
+
+Tries = Mapping[tuple[str, str], tuple[int, int]]
+"""By (route, backend): how many failed, and how many there were."""
 
 
 @dataclass
@@ -81,6 +84,10 @@ class Seen:
             if whose == backend and (belongs is None or belongs(route)):
                 total.merge(tally)
         return total
+
+    def tries(self) -> Tries:
+        """As they stand now: what is counted later does not change them."""
+        return {key: (tally.failed, tally.tries) for key, tally in self.tallies.items()}
 
     @property
     def routes(self) -> list[str]:

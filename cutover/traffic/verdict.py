@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cutover.plan.thresholds import MIN_SAMPLES, TIMES, Threshold, Verdict, format_metric
 from cutover.traffic.chance import beyond_chance, surely_above
+from cutover.traffic.outage import Moment, outage
 from cutover.traffic.seen import Tally
 from cutover.traffic.share import Share
 
@@ -25,7 +26,7 @@ def least_requests(weight: int) -> int:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a verdict rests on. ``least``: requests that new must have had."""
+    """What a verdict rests on. ``least``: requests that new must have had. ``newest``: moments, the latest first."""
 
     new: Tally
     old: Tally
@@ -33,6 +34,7 @@ class Ground:
     seconds: float
     weight: int
     least: int
+    newest: Sequence[Moment] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ def _judge(threshold: Threshold, ground: Ground) -> Judged:
         return _judge_share(threshold, ground)
     verdict = threshold.judge(new, old)
     if verdict is Verdict.FAIL and threshold.op in AT_MOST:
-        return _judge_excess(threshold, ground, new, old)
+        excess = _judge_excess(threshold, ground, new, old)
+        return excess if excess.verdict is Verdict.FAIL else _judge_outage(threshold, ground, new, old) or excess
+    if down := _judge_outage(threshold, ground, new, old):
+        return down
     if ground.new.requests < ground.least:
         return _too_few(threshold, ground)
     if verdict is Verdict.UNKNOWN:
@@ -81,7 +86,8 @@ def _judge_excess(threshold: Threshold, ground: Ground, new: dict[str, float], o
     """A limit is broken: a failure, however few the requests, unless that may be chance; then it is unknown."""
     metric, told = threshold.metric, _told(threshold, new, old)
     if metric == "errors":
-        surely = beyond_chance(ground.new.failed, ground.new.tries, _limit(threshold, old))
+        limit = _limit(threshold, old)
+        surely = limit is not None and beyond_chance(ground.new.failed, ground.new.tries, limit)
     elif metric in PERCENTILES:
         least = surely_above(PERCENTILES[metric], ground.new.times.count)
         surely = threshold.judge({metric: ground.new.times.percentile(least)}, old) is Verdict.FAIL
@@ -92,10 +98,29 @@ def _judge_excess(threshold: Threshold, ground: Ground, new: dict[str, float], o
     return Judged(threshold, Verdict.UNKNOWN, f"{threshold} ({told}, too few requests to tell it from chance)")
 
 
-def _limit(threshold: Threshold, old: dict[str, float]) -> float:
+def _judge_outage(threshold: Threshold, ground: Ground, new: dict[str, float], old: dict[str, float]) -> Judged | None:
+    """A failure where the limit still holds on average and new is down all the same; None where it is not."""
+    if threshold.metric != "errors" or threshold.op not in AT_MOST:
+        return None
+
+    def allowed(moment: Moment) -> float | None:
+        errors = moment.old_errors(old.get("errors"))
+        return _limit(threshold, {"errors": errors} if errors is not None else {})
+
+    down = outage(ground.newest, allowed)
+    if down is None:
+        return None
+    told = f"{_told(threshold, new, old)}, but {down.failed:,} of the newest {down.tries:,} tries failed"
+    return Judged(threshold, Verdict.FAIL, told)
+
+
+def _limit(threshold: Threshold, old: Mapping[str, float]) -> float | None:
+    """None where it is one against old, and old says nothing."""
     if threshold.relative is None:
         return threshold.value
-    base = old[threshold.metric]
+    base = old.get(threshold.metric)
+    if base is None:
+        return None
     return base * threshold.value if threshold.relative == "ratio" else base + threshold.value
 
 
@@ -131,4 +156,4 @@ def _missing(threshold: Threshold, ground: Ground) -> str:
 def _told(threshold: Threshold, new: dict[str, float], old: dict[str, float]) -> str:
     metric = threshold.metric
     told = f"{metric} {format_metric(metric, new[metric])}"
-    return f"{told}, old {format_metric(metric, old[metric])}" if threshold.relative else told
+    return f"{told}, old {format_metric(metric, old[metric])}" if threshold.relative and metric in old else told
