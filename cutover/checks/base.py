@@ -61,7 +61,7 @@ class Result:
     ``summary`` is one line for people: what was seen, against what was expected. ``figures`` are the numbers behind
     it (seconds, percent, counts). ``details`` is JSON for the artifacts: samples, findings, the requests asked.
     ``saved`` are variables for the steps that follow, kept in memory and written nowhere. ``silent``: it failed because
-    nobody took the connection, or it broke without an answer. ``backends``: what the proxy saw of each of them lately,
+    nobody took a connection, or it broke without an answer. ``backends``: what the proxy saw of each of them lately,
     for those who look on.
     """
 
@@ -134,6 +134,12 @@ class Check(StepSettings):
         """The backends to which it sends requests with the headers that the plan gives them."""
         backend: str | None = getattr(self, "backend", None)
         return ("old", "new") if backend is None else (backend,)
+
+    @property
+    def judged(self) -> str | None:
+        """The backend whose answers decide; None where there is no such one."""
+        backend: str | None = getattr(self, "backend", None)
+        return backend
 
     def borrows(self, plan: Plan) -> Sequence[Step]:  # noqa: ARG002 - for those that override it
         """Other steps of the plan by whose settings it goes."""

@@ -140,7 +140,13 @@ class Diff(Check, ComparedSources, Options):
             "coverage": coverage.to_json() if coverage else None,
         }  # fmt: skip
         summaries = [summary(report, judged.reasons), *([coverage.summary()] if coverage else [])]
-        return Result(verdict, "; ".join(summaries), _shown(report.figures()), told)
+        figures = report.figures()
+        silent = verdict is Verdict.FAIL and 0 < figures.get("mismatches", 0.0) == figures["connection"]
+        return Result(verdict, "; ".join(summaries), _shown(figures), told, silent=silent)
+
+    @property
+    def judged(self) -> str:
+        return self.against.new
 
     async def learn(self, ctx: CheckContext, baseline: str | None = None) -> Learned:
         """What moves on old by itself; ``baseline`` is the URL of another instance of old. Raises ``SourceError``."""

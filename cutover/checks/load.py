@@ -17,7 +17,7 @@ from cutover.load.prepare import order as order_for
 from cutover.load.prepare import prepare
 from cutover.load.program import find_k6
 from cutover.load.run import run_load
-from cutover.load.tally import Tally
+from cutover.load.tally import UNANSWERED, Tally
 from cutover.load.telling import conclude
 from cutover.load.turns import turns
 from cutover.load.verdict import figures
@@ -249,7 +249,11 @@ class Load(Check, Sources):
         verdict, told, details = conclude(self.thresholds, tallies, self.backend, self.count)
         if asked.left_out:
             told += f"; left out, as it may change data: {asked.left_out} of the requests"
-        return Result(verdict, told, figures(tallies[self.backend]), {**details, "sources": asked.sources})
+        errors = tallies[self.backend].errors
+        silent = verdict is Verdict.FAIL and bool(errors) and set(errors) <= UNANSWERED
+        return Result(
+            verdict, told, figures(tallies[self.backend]), {**details, "sources": asked.sources}, silent=silent
+        )
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,14 @@ from cutover.journal.base import Recorded
 
 
 class Event:
-    """Base of all events. ``exact`` names fields that are kept byte for byte, unredacted: configuration texts."""
+    """Base of all events.
+
+    ``exact`` names fields that are kept byte for byte, unredacted: configuration texts. What is ``passing`` is told to
+    those who look on, and never journalled.
+    """
 
     exact: ClassVar[frozenset[str]] = frozenset()
+    passing: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,12 @@ class StepStarted(Event):
 
 @dataclass(frozen=True)
 class StepProgressed(Event):
-    """A latest figure for the live view. Never journalled."""
+    """A latest figure for the live view."""
 
     phase: str
     index: int
     text: str
+    passing: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -219,6 +225,14 @@ class HoldStarted(Event):
 
 
 @dataclass(frozen=True)
+class HoldWatched(Event):
+    """One without gates, which would tell; ``held``: for how long it was watched so far."""
+
+    weight: int
+    held: float
+
+
+@dataclass(frozen=True)
 class HoldEnded(Event):
     weight: int
     passed: bool
@@ -294,6 +308,14 @@ class LeaseGranted(Event):
     """Journalled before the proxy is touched: traffic goes to new for ``seconds`` after each renewal, no longer."""
 
     seconds: float
+
+
+@dataclass(frozen=True)
+class LeaseRenewed(Event):
+    """``until``: when nginx would return all traffic to old, if this was the last time."""
+
+    until: float
+    passing: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -432,6 +454,7 @@ EVENTS: dict[str, type[Event]] = {
         StepSkipped,
         GateEvaluated,
         HoldStarted,
+        HoldWatched,
         HoldEnded,
         WatchStarted,
         WatchEnded,
@@ -440,6 +463,7 @@ EVENTS: dict[str, type[Event]] = {
         ShiftVerified,
         ShiftFailed,
         LeaseGranted,
+        LeaseRenewed,
         LeaseReleased,
         LeaseLeft,
         LeaseEnded,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,24 @@ def time_limit(step: Step) -> float:
         return step.timeout
     retried = step.retry.for_ if step.retry else 0.0
     return retried + 2 * step.settings.least_seconds() + GRACE_S
+
+
+async def measure_patiently(
+    check: Step, ctx: StepContext, again: Callable[[Result, int], None] = lambda _result, _attempt: None
+) -> Result:
+    """Run a check, as often as its ``retry`` says until it passes; ``again`` is told before each further try."""
+    retry, started, attempt = check.retry, time.monotonic(), 1
+    while True:
+        result = await measure(check, ctx)
+        if result.passed or retry is None or time.monotonic() + retry.every > started + retry.for_:
+            return result if result.passed or attempt == 1 else _after(attempt, result)
+        again(result, attempt)
+        attempt += 1
+        await asyncio.sleep(retry.every)
+
+
+def _after(attempts: int, result: Result) -> Result:
+    return replace(result, summary=f"{result.summary} (after {attempts} tries)")
 
 
 async def measure(check: Step, ctx: StepContext) -> Result:
@@ -62,7 +80,7 @@ async def evaluate_once(ctx: StepContext, gates: Sequence[Gate]) -> None:
 
 async def _must_pass(ctx: StepContext, number: int, gate: Gate) -> None:
     started = time.monotonic()
-    result = await measure(gate, ctx)
+    result = await measure_patiently(gate, ctx)
     if not result.passed:
         keep(ctx, number, gate, result)
     ctx.session.emit(evaluated(ctx, number, gate, result, time.monotonic() - started))

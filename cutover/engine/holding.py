@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cutover.checks.base import Result
+from cutover.checks.base import Check, Result
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
-from cutover.engine.gates import all_of, evaluated, failure_of, keep, measure
+from cutover.engine.gates import all_of, evaluated, failure_of, keep, measure_patiently
 from cutover.engine.session import Session
 from cutover.engine.shifting import check_drift
 from cutover.engine.tally import Tally
@@ -107,7 +107,8 @@ async def watch(
     shortest = min((one.every for one in watched), default=every)
     clock = Clock(seconds, held, shortest)
     works = [_ask(one, clock) for one in watched]
-    await all_of([asyncio.create_task(work) for work in (_look_for_drift(session, clock, shortest), *works)])
+    looking = _look_for_drift(session, clock, shortest, alone=not watched)
+    await all_of([asyncio.create_task(work) for work in (looking, *works)])
 
 
 async def _ask(one: Watched, clock: Clock) -> None:
@@ -131,7 +132,7 @@ async def _ask(one: Watched, clock: Clock) -> None:
 async def _evaluate(one: Watched, clock: Clock) -> tuple[Result, str]:
     """Ask the gate once, and count it; how the count stands, in words."""
     started = time.monotonic()
-    result = _excused(one, await measure(one.gate, one.ctx))
+    result = _excused(one, await measure_patiently(one.gate, one.ctx))
     one.tally = one.tally.then(result.verdict)
     if not result.passed:
         one.kept[one.gate.title] += 1
@@ -151,7 +152,8 @@ async def _evaluate(one: Watched, clock: Clock) -> tuple[Result, str]:
 
 def _excused(one: Watched, result: Result) -> Result:
     """A proxy that takes no connection, being restarted for instance, says nothing of new: not for a while."""
-    if not result.silent or getattr(one.gate.settings, "backend", None) != "proxy":
+    assert isinstance(one.gate.settings, Check)  # noqa: S101 - gates are checks by the model
+    if not result.silent or one.gate.settings.judged != "proxy":
         one.silent_since = None
         return result
     if one.silent_since is None:
@@ -161,8 +163,11 @@ def _excused(one: Watched, result: Result) -> Result:
     return replace(result, verdict=Verdict.UNKNOWN)
 
 
-async def _look_for_drift(session: Session, clock: Clock, every: float) -> None:
-    """A change from elsewhere ends the hold at once; a proxy that can't be asked is given time to come back."""
+async def _look_for_drift(session: Session, clock: Clock, every: float, *, alone: bool) -> None:
+    """A change from elsewhere ends the hold at once; a proxy that can't be asked is given time to come back.
+
+    ``alone``: no gate says how long the hold was watched.
+    """
     lost: float | None = None
     while True:
         final, at = clock.over, clock.now()
@@ -181,6 +186,8 @@ async def _look_for_drift(session: Session, clock: Clock, every: float) -> None:
         if lost is not None:
             session.emit(e.ProxyFound(time.monotonic() - lost))
             lost = None
+        if alone and clock.seconds:
+            session.emit(e.HoldWatched(session.state.weight, clock.now()))
         if final:
             return
         await clock.until(at + every)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -41,8 +42,8 @@ class Leasing:
         await self._stop()
         # Written down before: a lease that nobody knows of would end unexplained.
         self._session.emit(e.LeaseGranted(seconds))
-        await on_proxy.grant(self._session.proxy, seconds)
-        self._keep(seconds)
+        lease = await on_proxy.grant(self._session.proxy, seconds)
+        self._keep(seconds, lease)
 
     async def take_up(self) -> None:
         """Go on with the lease on which an earlier command left traffic."""
@@ -52,17 +53,16 @@ class Leasing:
         if not self._session.proxy.spec.by_client:
             return
         try:
-            await on_proxy.renew(self._session.proxy, float(state.lease["seconds"]))
+            lease = await on_proxy.renew(self._session.proxy, float(state.lease["seconds"]))
         except CutoverError:
             # nginx may be down until this command starts it; else its end, or the next look at the proxy, tells.
             return
-        self._keep(float(state.lease["seconds"]))
+        self._keep(float(state.lease["seconds"]), lease)
 
     async def renew(self) -> None:
         """Where there is a lease; raises where nginx has none any more."""
         if self._renewer is not None:
-            await on_proxy.renew(self._session.proxy, self._seconds)
-            self._renewed()
+            self._renewed(await on_proxy.renew(self._session.proxy, self._seconds))
 
     async def release(self, *, ended_too: bool = False) -> None:
         """Traffic stays where it is, for good. Raises where nginx has returned it to old, unless that is expected."""
@@ -130,10 +130,10 @@ class Leasing:
         finally:
             self._scopes.discard(scope)
 
-    def _keep(self, seconds: float) -> None:
+    def _keep(self, seconds: float, lease: Lease) -> None:
         self._seconds = seconds
         self._renewer = asyncio.create_task(self._renew_on())
-        self._renewed()
+        self._renewed(lease)
 
     async def _stop(self) -> None:
         renewer, self._renewer = self._renewer, None
@@ -147,7 +147,7 @@ class Leasing:
         while True:
             await asyncio.sleep(every)
             try:
-                await on_proxy.renew(self._session.proxy, self._seconds)
+                lease = await on_proxy.renew(self._session.proxy, self._seconds)
             except LeaseEndedError as error:
                 self._trouble = error.message
                 self._set_give_up(asyncio.get_running_loop().time())
@@ -155,10 +155,12 @@ class Leasing:
             except CutoverError as error:
                 self._trouble = error.message
             else:
-                self._renewed()
+                self._renewed(lease)
 
-    def _renewed(self) -> None:
+    def _renewed(self, lease: Lease) -> None:
         self._trouble = ""
+        # By our clock: the proxy's is not ours to the second.
+        self._session.emit(e.LeaseRenewed(time.time() + lease.left_s))
         self._set_give_up(asyncio.get_running_loop().time() + GIVE_UP_AFTER * self._seconds)
 
     def _set_give_up(self, at: float | None) -> None:

@@ -114,7 +114,7 @@ class Session:
         """
         kind, data = e.encode(event)
         trouble: CutoverError | None = None
-        if isinstance(event, e.StepProgressed):
+        if event.passing:
             recorded = Recorded(seq=0, run=self.state.run, at=time.time(), kind=kind, data=redact_data(data))
         else:
             recorded, trouble = self._append(kind, data, event.exact)

@@ -311,6 +311,14 @@ def _(event: e.GateEvaluated, state: RunState, recorded: Recorded) -> RunState:
 
 
 @_apply.register
+def _(event: e.HoldWatched, state: RunState, recorded: Recorded) -> RunState:
+    left = state.unfinished
+    if state.hold is None or left is None:
+        return state
+    return replace(state, unfinished={**left, "held": max(left["held"], event.held)})
+
+
+@_apply.register
 def _(event: e.HoldEnded, state: RunState, recorded: Recorded) -> RunState:
     of = state.unfinished["of"] if state.unfinished is not None else ""
     held = (*(w for w in state.held_in(of) if w != event.weight), event.weight) if event.passed else state.held_in(of)

@@ -15,7 +15,7 @@ from cutover.checks.base import Check, Result
 from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
-from cutover.engine.gates import evaluate_once, measure
+from cutover.engine.gates import evaluate_once, measure_patiently
 from cutover.engine.session import Session
 from cutover.engine.shifting import recover, shift_to
 from cutover.engine.state import step_id
@@ -131,23 +131,15 @@ async def _act(ctx: StepContext, step: Step) -> str:
 
 
 async def _check(session: Session, ctx: StepContext, step: Step) -> Result:
-    deadline = time.monotonic() + (step.retry.for_ if step.retry else 0.0)
-    attempt = 1
-    while True:
-        result = await measure(step, ctx)
-        if result.passed:
-            return result
-        pause = step.retry.every if step.retry else 0.0
-        if step.retry is None or time.monotonic() + pause > deadline:
-            tries = f" (after {attempt} tries)" if attempt > 1 else ""
-            failure = StepFailedError(
-                f"{result.summary}{tries}", result.verdict, figures=result.figures, artifacts=_keep(ctx, result)
-            )
-            failure.hint = step.settings.hint if isinstance(step.settings, Check) else None
-            raise failure
+    def again(result: Result, attempt: int) -> None:
         session.emit(e.StepRetried(ctx.phase, ctx.index, result.verdict, result.summary, attempt))
-        attempt += 1
-        await asyncio.sleep(pause)
+
+    result = await measure_patiently(step, ctx, again)
+    if result.passed:
+        return result
+    failure = StepFailedError(result.summary, result.verdict, figures=result.figures, artifacts=_keep(ctx, result))
+    failure.hint = step.settings.hint if isinstance(step.settings, Check) else None
+    raise failure
 
 
 def _fail(session: Session, phase: str, index: int, failure: StepFailedError, started: float) -> None:

@@ -11,6 +11,8 @@ from cutover.load.histogram import Histogram
 
 # Kinds of errors that are this machine's and not the backend's: no more ports, no more descriptors.
 LOCAL = "local"
+# Nobody took the connection, or it broke without an answer.
+UNANSWERED = frozenset({"refused", "reset", "closed"})
 HISTOGRAMS = ("latency", "surely", "lag", "late")
 
 

@@ -60,6 +60,7 @@ class Scene:
     watch: tuple[float, float | None] | None = None
     """When a watch outside the phases began, and how many seconds it takes."""
     progress: str = ""
+    lease_until: float | None = None
     failed: set[str] = field(default_factory=set)
 
     def enter(self, event: e.Event, state: RunState, at: float) -> None:
@@ -67,6 +68,10 @@ class Scene:
         match event:
             case e.StepProgressed():
                 self.progress = one_line(event.text)
+            case e.LeaseRenewed():
+                self.lease_until = event.until
+            case e.LeaseReleased() | e.RolledBack():
+                self.lease_until = None
             case e.WatchStarted():
                 self.watch = (at, event.seconds)
             case e.WatchEnded():
@@ -154,9 +159,9 @@ def _rows(scene: Scene, look: Look) -> Iterator[Row]:
         yield Row("hold", ((countdown(state.hold["until"], state.hold["seconds"], now), "now"),))
     elif scene.watch is not None:
         yield Row("watch", ((_watched(scene.watch, now), "now"),))
-    if state.lease is not None and state.weight:
-        length = format_duration(state.lease["seconds"])
-        yield Row("lease", ((f"{length}, renewed all the time: without it nginx returns all traffic to old", ""),))
+    if state.lease is not None and state.weight and scene.lease_until is not None:
+        left = countdown(scene.lease_until, state.lease["seconds"], now)
+        yield Row("lease", ((f"{left}: unless it is renewed, nginx returns all traffic to old", "now"),))
     most = min(SHOWN_GATES, max(1, (look.height - OTHER_ROWS) // ROWS_PER_GATE))
     yield from gate_rows(latest.in_order(state.gates), width=room, most=most)
 

@@ -66,6 +66,21 @@ def test_whichever_of_two_limits_comes_first_ends_the_hold(quick: Site) -> None:
     assert "(3rd of 3 failures, 1st of 2 in a row)" in failed.stderr
 
 
+def test_a_gate_with_a_retry_fails_only_when_its_tries_are_over(quick: Site) -> None:
+    plan(quick, f"retry: {{for: 20s, every: 20ms}}, {ONCE_AND_LAST}", hold="200ms")
+    quick.new.scripts["/gate"] = [500, 500, 200, 200, 500, 200]
+    done = quick.cutover("run", "--json")
+    assert verdicts(done.stdout) == ["pass", "pass", "pass"]
+    assert quick.new.seen["/gate"] == 6
+
+
+def test_a_gate_whose_tries_are_over_says_how_many_there_were(quick: Site) -> None:
+    plan(quick, f"retry: {{for: 100ms, every: 40ms}}, {ONCE_AND_LAST}")
+    quick.new.scripts["/gate"] = [200, *[500] * 20]
+    assert "(after 3 tries)" in quick.cutover("run", expect=1).stderr
+    assert quick.status()["state"] == "rolled_back"
+
+
 def test_a_gate_that_never_passed_does_not_hold_however_many_failures_are_allowed(quick: Site) -> None:
     plan(quick, "failures: 9", hold="0s")
     quick.new.scripts["/gate"] = [200, 500]

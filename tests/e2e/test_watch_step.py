@@ -84,6 +84,18 @@ def test_an_interrupted_watch_goes_on_with_the_time_that_is_left(site: Site, sig
     assert site.status()["state"] == "done"
 
 
+def test_a_killed_hold_without_gates_goes_on_with_the_time_that_is_left(quick: Site) -> None:
+    quick.write_plan("shift:\n  - shift: {to: 50, hold: 3s, every: 100ms}\n")
+    first = Watching(quick)
+    first.until("HoldWatched", held=1.5)
+    first.process.kill()
+    first.end()
+    second = Watching(quick)
+    assert 1.5 <= second.until("HoldStarted")["held"] < 2.9
+    assert second.end()[0] == 0
+    assert quick.status()["weight"] == {"intended": 50, "live": 50}
+
+
 def test_a_watch_whose_step_was_edited_begins_anew(site: Site) -> None:
     watch(site, "20s")
     run = Watching(site)
@@ -110,8 +122,13 @@ def start_managed(site: Site) -> None:
     subprocess.run([default_binary(), "-p", folder, "-c", folder / "nginx.conf"], check=True, timeout=10)
 
 
+ALL_THROUGH_THE_PROXY = """\
+gates: [{http: {backend: proxy, path: /health}}, {load: {backend: proxy, count: 5, requests: ["GET /health"]}}, \
+{diff: {requests: ["GET /health"], against: {old: old, new: proxy}}}]"""
+
+
 def test_a_managed_nginx_that_is_killed_and_started_anew_by_somebody_ends_no_watch(site: Site) -> None:
-    watch(site, "5s")
+    watch(site, "5s", gates=ALL_THROUGH_THE_PROXY)
     run = Watching(site)
     run.until("GateEvaluated", held=1)
     kill_managed(site)
@@ -122,7 +139,9 @@ def test_a_managed_nginx_that_is_killed_and_started_anew_by_somebody_ends_no_wat
     assert found["seconds"] >= 0.5
     code, err = run.end()
     assert code == 0, err
-    assert "unknown" in {event["verdict"] for event in run.all("GateEvaluated")}
+    for number in (1, 2, 3):
+        verdicts = {event["verdict"] for event in run.all("GateEvaluated") if event["number"] == number}
+        assert verdicts == {"pass", "unknown"}, number
     assert site.status()["weight"] == {"intended": 50, "live": 50}
     said = site.cutover("report").stdout
     assert "the proxy answers again" in said

@@ -115,6 +115,14 @@ def test_a_hold_that_ended_or_was_left_is_not_gone_on_with(event: e.Event) -> No
     assert fold(*SEEN, event).unfinished_at("soak/0/k", 50) is None
 
 
+def test_a_hold_without_gates_is_watched_too() -> None:
+    state = fold(SHIFTED, e.HoldStarted(50, 60, 0, "soak/0/k"), e.HoldWatched(50, 5.0), e.HoldWatched(50, 10.0), KILLED)
+    left = state.unfinished_at("soak/0/k", 50)
+    assert left is not None
+    assert left["held"] == 10.0
+    assert fold(e.HoldWatched(50, 99.0), state=state).unfinished == state.unfinished
+
+
 def test_a_hold_of_another_step_weight_or_of_none_is_not_gone_on_with() -> None:
     state = fold(*SEEN)
     assert state.unfinished_at("soak/0/other", 50) is None

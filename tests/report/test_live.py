@@ -85,6 +85,9 @@ def test_a_watch_outside_the_phases_says_how_long_it_goes_on() -> None:
 
 
 def test_a_lease_is_told_while_traffic_is_on_new() -> None:
-    lines = shown(*ROLLED_BACK[:12], e.LeaseGranted(120.0), *ROLLED_BACK[12:15])
-    assert any(line.startswith("lease   2m, renewed all the time") for line in lines)
-    assert not any(line.startswith("lease") for line in shown(*ROLLED_BACK[:12], e.LeaseGranted(120.0)))
+    granted = (e.LeaseGranted(120.0), e.LeaseRenewed(time.time() + 90.4))
+    told = [line for line in shown(*ROLLED_BACK[:12], *granted, *ROLLED_BACK[12:15]) if line.startswith("lease")]
+    assert told == ["lease   1m30s left of 2m: unless it is renewed, nginx returns all traffic to old"]
+    assert not any(line.startswith("lease") for line in shown(*ROLLED_BACK[:12], *granted))
+    released = shown(*ROLLED_BACK[:12], *granted, *ROLLED_BACK[12:15], e.LeaseReleased(10))
+    assert not any(line.startswith("lease") for line in released)
