@@ -10,6 +10,7 @@ backlog (in MB) that grew while nobody read.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 import time
@@ -199,7 +200,7 @@ async def followed(observer: Observer, seconds: int) -> list[list[Cell]]:
     for second in range(1, seconds + 1):
         await observer.look(SHORT_WINDOW_S)
         if second in {seconds // 10, seconds // 5, seconds // 2, seconds}:
-            seen = observer.all_seen()
+            seen = await observer.look(math.inf)
             assert (seen.lines, seen.unreadable) == (second * PER_SECOND, 0), seen
             rows.append([seen.lines, time.perf_counter() - began, resident()])
     return rows

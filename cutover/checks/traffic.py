@@ -18,6 +18,7 @@ from cutover.plan.units import Duration, Percentage
 from cutover.traffic import DEFAULT
 
 if TYPE_CHECKING:
+    from cutover.traffic.conclude import Conclusion
     from cutover.traffic.judge import Terms
 
 USUAL_WINDOW_S = 300.0
@@ -63,9 +64,9 @@ class Traffic(Check):
 
     ``thresholds`` are on all requests together. ``routes`` are path prefixes, the longest that matches wins;
     ``default`` is on what matches none. The judge compares all that is split, and each route that has enough requests
-    besides. Only the newest ``window`` counts; unless given that is 5 minutes, or all since
-    the shift where those hold too few requests. With fewer than ``min_requests`` on new nothing passes: 20 unless
-    given, and at a weight above 20 as many as its percent.
+    besides. Only the newest ``window`` counts; unless given that is 5 minutes, and as much before them as it takes
+    where those hold too few requests. With fewer than ``min_requests`` on new nothing passes: 20 unless given, and at
+    a weight above 20 as many as its percent.
     """
 
     needs_traffic: ClassVar[bool] = True
@@ -130,24 +131,31 @@ class Traffic(Check):
 
     async def run(self, ctx: CheckContext) -> Result:
         from cutover.traffic.conclude import ALL, Question, conclude  # noqa: PLC0415 - start-up time
+        from cutover.traffic.judge import LEAST_SAMPLES  # noqa: PLC0415 - start-up time
         from cutover.traffic.lately import RECENT_S, by_backend  # noqa: PLC0415 - start-up time
         from cutover.traffic.tries import NEW  # noqa: PLC0415 - start-up time
         from cutover.traffic.verdict import least_requests  # noqa: PLC0415 - start-up time
 
         observer = ctx.traffic
+        least = self.min_requests or least_requests(observer.weight)
+        limits = {ALL: self.thresholds, **self.routes} if self.thresholds else self.routes
+
+        async def concluded(*, reaching_back: int = 0) -> tuple[Conclusion, int]:
+            seen = await observer.look(self.longest_window, reaching_back)
+            question = Question(limits, observer.weight, least, self._terms(observer.age, least))
+            found = await asyncio.to_thread(conclude, question, seen, observer.newest(self.longest_window))
+            return found, seen.requests(NEW)
+
         try:
-            seen = await observer.look(self.longest_window)
+            found, requests = await concluded()
+            needed = max(least, LEAST_SAMPLES) if self.judge else least
+            # What fails within the window fails, however well it went before; and without any request there is nothing
+            # that a time before it could add to.
+            if self.window is None and 0 < requests < needed and found.verdict is not Verdict.FAIL:
+                found, _ = await concluded(reaching_back=needed)
         except CutoverError as error:
             return Result(Verdict.UNKNOWN, f"the proxy's log can't be read: {error.message}")
-        least = self.min_requests or least_requests(observer.weight)
-        terms = self._terms(observer.age, least)
-        if self.window is None and seen.total(NEW).requests < (terms.least if terms else least):
-            seen = observer.all_seen()
-        lately = by_backend(observer.recent(RECENT_S))
-        limits = {ALL: self.thresholds, **self.routes} if self.thresholds else self.routes
-        question = Question(limits, observer.weight, least, terms)
-        found = await asyncio.to_thread(conclude, question, seen, observer.newest(self.longest_window))
-        return Result(*found, backends=lately)
+        return Result(*found, backends=by_backend(observer.recent(RECENT_S)))
 
     def _terms(self, age: float, least: int) -> Terms | None:
         from cutover.traffic.judge import LEAST_SAMPLES, Terms  # noqa: PLC0415 - start-up time

@@ -76,6 +76,10 @@ class Threshold:
     value: float
     relative: str | None = None
 
+    @property
+    def against_old(self) -> bool:
+        return self.relative in {"ratio", "offset"}
+
     def judge(self, figures: Mapping[str, float], old: Mapping[str, float] | None = None) -> Verdict:
         """``figures`` maps metrics to values in the units above; ``requests`` says how many samples they rest on."""
         if self.metric not in figures:

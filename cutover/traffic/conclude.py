@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,9 +34,11 @@ class Question:
     least: int
     terms: Terms | None = None
 
-    def holds(self, place: str) -> Callable[[str], bool] | None:
-        """Whether a route that was counted belongs to a place; None where all do."""
-        return None if place == ALL else lambda route: self._place_of(route) == place
+    def holds(self, place: str, among: AbstractSet[str] | None = None) -> Callable[[str], bool] | None:
+        """Whether a route that was counted belongs to a place, and is ``among`` these; None where all do."""
+        if place == ALL:
+            return None if among is None else among.__contains__
+        return lambda route: (among is None or route in among) and self._place_of(route) == place
 
     def _place_of(self, route: str) -> str:
         prefixes = [p for p in self.limits if p not in {ALL, DEFAULT} and route.startswith(p)]
@@ -59,17 +62,20 @@ class Conclusion(NamedTuple):
 def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = ()) -> Conclusion:
     """``newest``: what was seen in the last moments, the latest first; it is part of ``seen``."""
     grounds = {place: _ground(question, seen, place, newest) for place in question.limits}
+    split = seen.split_routes
+    alike = {place: _ground(question, seen, place, newest, split) for place in question.limits}
     judged = {
-        place: judge(limits, grounds[place])
+        place: judge(limits, grounds[place], alike[place])
         for place, limits in question.limits.items()
         if place != DEFAULT or _any_requests(grounds[place]) or len(question.limits) == 1
     }
-    findings = _findings(question, seen)
+    findings = _findings(question, seen, split)
     verdict = worst([one.verdict for found in (judged, findings) for results in found.values() for one in results])
     if seen.behind and verdict is Verdict.PASS:
         verdict = Verdict.UNKNOWN
     ground = _ground(question, seen, ALL)
-    said, details = [_described(question, ground), *_broken(judged)], _details(question, seen, judged)
+    old = _ground(question, seen, ALL, among=split).old
+    said, details = [_described(question, ground, old), *_broken(judged)], _details(question, seen, judged)
     if question.terms is not None:
         said += telling.told(findings, question.terms, ALL)
         details["judge"] = telling.as_json(findings, question.terms)
@@ -77,11 +83,10 @@ def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = ()) -> Co
     return Conclusion(verdict, "; ".join(said), _all_figures(ground), details)
 
 
-def _findings(question: Question, seen: Seen) -> dict[str, list[Finding]]:
+def _findings(question: Question, seen: Seen, split: AbstractSet[str]) -> dict[str, list[Finding]]:
     """The judge's, by place. Routes that all go to one side are left out: there is no other to compare them with."""
     if question.terms is None:
         return {}
-    split = {route for (route, _), tally in seen.tallies.items() if tally.drawn}
     places = {place: routes & split for place, routes in question.places(seen).items()}
     told_apart = {place: routes for place, routes in places.items() if routes != split}
     sides = {
@@ -91,8 +96,11 @@ def _findings(question: Question, seen: Seen) -> dict[str, list[Finding]]:
     return judge_places(sides, ALL, question.terms)
 
 
-def _ground(question: Question, seen: Seen, place: str, newest: Sequence[Tries] = ()) -> Ground:
-    holds = question.holds(place)
+def _ground(
+    question: Question, seen: Seen, place: str, newest: Sequence[Tries] = (), among: AbstractSet[str] | None = None
+) -> Ground:
+    """Of a place, or of those of its routes that are ``among`` these."""
+    holds = question.holds(place, among)
     return Ground(
         seen.total(NEW, holds),
         seen.total(OLD, holds),
@@ -108,15 +116,18 @@ def _any_requests(ground: Ground) -> bool:
     return bool(ground.new.requests or ground.old.requests)
 
 
-def _described(question: Question, ground: Ground) -> str:
-    """As in ``new: 1,204 requests, 0.08% errors, p95 212ms (old 198ms), share 10.2%``."""
+def _described(question: Question, ground: Ground, old_alike: Tally) -> str:
+    """As in ``new: 1,204 requests, 0.08% errors, p95 212ms (old 198ms), share 10.2%``.
+
+    ``old_alike``: old on the routes on which new is asked as well.
+    """
     if not ground.new.requests:
         at_zero = ": the weight is 0" if question.weight == 0 else ""
         return f"new: no requests{at_zero}"
-    new, old = figures(ground.new, ground.seconds), figures(ground.old, ground.seconds)
+    new, old = figures(ground.new, ground.seconds), figures(old_alike, ground.seconds)
     asked = {threshold.metric for threshold in question.limits.get(ALL, ())} & set(TIMES)
     parts = [f"new: {ground.new.requests:,} request{'' if ground.new.requests == 1 else 's'}"]
-    beside = _beside(old, "errors") if ground.old.failed else ""
+    beside = _beside(old, "errors") if old_alike.failed else ""
     parts.append(f"{format_metric('errors', new['errors'])} errors{beside}")
     parts += [
         f"{metric} {format_metric(metric, new[metric])}{_beside(old, metric)}"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Protocol
 
 from cutover.plan.units import format_duration
 from cutover.traffic.counting import Batch, Counting
 from cutover.traffic.lines import cut_newest
 from cutover.traffic.seen import Seen, Tries
+from cutover.traffic.tries import NEW
 
 CATCH_UP_LIMIT_S = 3.0
 """How long one evaluation reads. Whatever is left then is said, and read by the next."""
@@ -22,15 +21,19 @@ CATCH_UP_LIMIT_S = 3.0
 BACKLOG_BYTES = 64 * 1024 * 1024
 """A second's work. Of a log that is further behind, only what the longest window needs is read, and that is said."""
 
-SLICES = 60
-"""How finely the longest window is divided; what a window holds is off by one slice at most."""
+FINENESS = 20
+"""What a window holds is off by a 20th of its length at most: the older, the coarser it is kept."""
 
-LEAST_SLICE_S = 1.0
+FINENESS_BEFORE = 2
+"""Likewise, of what lies before the longest window."""
 
 NEWEST_S = 10.0
-"""The newest of the log is kept in finer slices, for those who ask what is going on right now."""
+"""The newest of the log is kept in the finest slices, for those who ask what is going on right now."""
 
 NEWEST_SLICE_S = 0.5
+
+STALE_S = 60.0
+"""A log whose last line is older by more than clocks differ was written that long ago."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class _Slice:
     begin: float
     end: float
 
+    def merge(self, later: _Slice) -> None:
+        self.seen.merge(later.seen)
+        self.begin, self.end = min(self.begin, later.begin), max(self.end, later.end)
+
 
 class Observer:
     """What the proxy saw at the present ``weight``. One for all gates; each line is read once.
@@ -76,58 +83,57 @@ class Observer:
         self._cursor = cursor
         self._counting = counting
         self._window = window
-        self._slice_s = max(LEAST_SLICE_S, window / SLICES)
-        self._newest: deque[_Slice] = deque()
-        self._slices: deque[_Slice] = deque()
-        self._before = Seen()
+        self._slices: list[_Slice] = []
         self._since = time.monotonic()
+        self._any_read = False
         self._behind = 0
         self._passed_over = False
         self._notes: Counter[str] = Counter()
         self._reading = asyncio.Lock()
 
-    async def look(self, window: float) -> Seen:
+    async def look(self, window: float, least: int = 0) -> Seen:
         """Read what is new, and return what was seen within the newest ``window`` seconds.
 
-        Raises ``CutoverError`` where the log can't be read.
+        And of the time before, where new had fewer than ``least`` requests in them: as much as it takes, or all since
+        the shift. Raises ``CutoverError`` where the log can't be read.
         """
         async with self._reading:
             await self._catch_up()
-        after = time.monotonic() - window
-        return self._seen((one.seen for one in self._all_slices if one.end > after), window)
-
-    def all_seen(self) -> Seen:
-        """All that was read since the shift."""
-        return self._seen((self._before, *(one.seen for one in self._all_slices)), math.inf)
+            slices = self._reaching(window, least)
+            seen = await asyncio.to_thread(Seen.merged, [one.seen for one in slices])
+        seen.seconds = self._spanned(slices, window)
+        seen.behind = self._behind
+        seen.notes = [f"{note} ({count} times)" if count > 1 else note for note, count in self._notes.items()]
+        return seen
 
     def recent(self, seconds: float) -> Seen:
-        """What was read of the newest ``seconds``, or of a little more: slices are not divided."""
-        now = time.monotonic()
-        newest = [one for one in self._all_slices if one.end > now - seconds]
-        seen = Seen.merged(one.seen for one in newest)
-        seen.seconds = max(min(seconds, self.age), now - min((one.begin for one in newest), default=now))
+        """What was read of the newest ``seconds``."""
+        slices = self._reaching(seconds)
+        seen = Seen.merged(one.seen for one in slices)
+        seen.seconds = self._spanned(slices, seconds)
         return seen
 
     def newest(self, window: float) -> list[Tries]:
         """What was read of the newest ``NEWEST_S``, within ``window``, in parts of ``NEWEST_SLICE_S``, latest first."""
-        after = time.monotonic() - min(NEWEST_S, window)
-        return [one.seen.tries() for one in reversed(self._newest) if one.end > after]
-
-    @property
-    def _all_slices(self) -> Iterable[_Slice]:
-        return chain(self._slices, self._newest)
+        return [one.seen.tries() for one in reversed(self._reaching(min(NEWEST_S, window)))]
 
     @property
     def age(self) -> float:
         """Seconds since the shift."""
         return time.monotonic() - self._since
 
-    def _seen(self, parts: Iterable[Seen], window: float) -> Seen:
-        seen = Seen.merged(parts)
-        seen.seconds = min(window, self.age)
-        seen.behind = self._behind
-        seen.notes = [f"{note} ({count} times)" if count > 1 else note for note, count in self._notes.items()]
-        return seen
+    def _reaching(self, window: float, least: int = 0) -> list[_Slice]:
+        """The newest slices, back to where the window begins, and farther where new has too few requests in it."""
+        after, requests, first = time.monotonic() - window, 0, len(self._slices)
+        while first and (self._slices[first - 1].end > after or requests < least):
+            first -= 1
+            requests += self._slices[first].seen.requests(NEW)
+        return self._slices[first:]
+
+    def _spanned(self, slices: Sequence[_Slice], window: float) -> float:
+        """Seconds: slices are not divided, and may begin before the window does."""
+        now = time.monotonic()
+        return max(min(window, self.age), now - min((one.begin for one in slices), default=now))
 
     async def _catch_up(self) -> None:
         deadline = time.monotonic() + CATCH_UP_LIMIT_S
@@ -144,7 +150,7 @@ class Observer:
                 if chunk.note:
                     self._notes[chunk.note] += 1
                 for batch in counted:
-                    self._take(batches, batch, together_s=self._slice_s if chunk.behind else 0.0)
+                    self._take(batches, batch)
                 self._passed_over = self._passed_over and chunk.behind > 0
                 if (not chunk.behind and not chunk.note) or time.monotonic() > deadline:
                     return
@@ -158,9 +164,7 @@ class Observer:
         if begin is None:
             return False
         self._cursor = begin
-        self._newest.clear()
         self._slices.clear()
-        self._before = Seen()
         self._since = time.monotonic()
         self._notes[
             f"what the log says of the time before the newest {format_duration(self._window)} was not read"
@@ -173,41 +177,47 @@ class Observer:
         pieces = [chunk.data] if chunk.behind else cut_newest(chunk.data, NEWEST_SLICE_S, parts)
         return [self._counting.count(piece) for piece in pieces]
 
-    def _take(self, batches: list[Batch], batch: Batch, together_s: float) -> None:
-        """A long backlog is not kept whole: parts of it that lie closer together than ``together_s`` become one.
+    def _take(self, batches: list[Batch], batch: Batch) -> None:
+        """A long backlog is not kept whole: what is beside each other in the finest slice of time becomes one.
 
         What says no time belongs to what is beside it.
         """
         last = batches[-1] if batches else None
-        if last is not None and (not (last.end and batch.end) or abs(batch.end - last.end) < together_s):
+        if last is not None and not (last.end and batch.end and abs(batch.end - last.begin) > NEWEST_SLICE_S):
             last.seen.merge(batch.seen)
             last.begin, last.end = last.begin or batch.begin, batch.end or last.end
         else:
             batches.append(batch)
-        while batches[0].end < batch.end - self._window:
-            gone = batches.pop(0)
-            self._before.merge(gone.seen)
-            batches[0].begin = gone.begin
 
     def _keep(self, batches: list[Batch]) -> None:
-        """Place them in time by the proxy's own clock, the newest line being now: clocks need not agree."""
+        """Place them in time by the proxy's own clock, the newest line being now: clocks need not agree.
+
+        But for the first of all: it may be the end of a log in which nothing was written for long.
+        """
         now = time.monotonic()
+        newest_at = now - (self._late(batches[-1].end) if batches else 0.0)
         for batch in batches:
             ages = [max(0.0, batches[-1].end - at) for at in (batch.begin, batch.end) if at]
-            begin, end = (now - ages[0], now - ages[-1]) if ages else (now, now)
+            begin, end = (newest_at - ages[0], newest_at - ages[-1]) if ages else (newest_at, newest_at)
             self._since = min(self._since, begin)
-            _place(self._newest, _Slice(batch.seen, begin, end), NEWEST_SLICE_S)
-        while self._newest and self._newest[0].end < now - NEWEST_S:
-            _place(self._slices, self._newest.popleft(), self._slice_s)
-        while self._slices and self._slices[0].end < now - self._window:
-            self._before.merge(self._slices.popleft().seen)
+            last = self._slices[-1] if self._slices else _Slice(Seen(), begin, end)
+            # What was read later is not taken for earlier, whatever a clock that was set says.
+            self._slices.append(_Slice(batch.seen, max(begin, last.begin), max(end, last.end)))
+        self._merge_old(now)
 
+    def _late(self, end: float) -> float:
+        """How long ago the last line was written, in seconds; once the log is followed, just now."""
+        late = time.time() - end if end and not (self._any_read or self._behind) else 0.0
+        self._any_read = True
+        return late if late > STALE_S else 0.0
 
-def _place(slices: deque[_Slice], one: _Slice, seconds: float) -> None:
-    """At the end, or into the last where that is of the same ``seconds``."""
-    last = slices[-1] if slices else None
-    if last is not None and int(one.end / seconds) <= int(last.end / seconds):
-        last.seen.merge(one.seen)
-        last.begin, last.end = min(last.begin, one.begin), max(last.end, one.end)
-    else:
-        slices.append(one)
+    def _merge_old(self, now: float) -> None:
+        kept: list[_Slice] = []
+        for one in self._slices:
+            age = now - one.end
+            longest = max(NEWEST_SLICE_S, age / (FINENESS if age <= self._window else FINENESS_BEFORE))
+            if kept and one.end - kept[-1].begin <= longest:
+                kept[-1].merge(one)
+            else:
+                kept.append(one)
+        self._slices = kept

@@ -85,9 +85,17 @@ class Seen:
                 total.merge(tally)
         return total
 
+    def requests(self, backend: str) -> int:
+        return sum(tally.requests for (_, whose), tally in self.tallies.items() if whose == backend)
+
     def tries(self) -> Tries:
         """As they stand now: what is counted later does not change them."""
         return {key: (tally.failed, tally.tries) for key, tally in self.tallies.items()}
+
+    @property
+    def split_routes(self) -> set[str]:
+        """Those on which requests were drawn for a side, and not sent to the one that the plan names."""
+        return {route for (route, _), tally in self.tallies.items() if tally.drawn}
 
     @property
     def routes(self) -> list[str]:

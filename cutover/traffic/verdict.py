@@ -61,20 +61,26 @@ def figures(tally: Tally, seconds: float) -> dict[str, float]:
     return found
 
 
-def judge(thresholds: Sequence[Threshold], ground: Ground) -> list[Judged]:
-    return [_judge(threshold, ground) for threshold in thresholds]
+def judge(thresholds: Sequence[Threshold], ground: Ground, split: Ground) -> list[Judged]:
+    """``split``: of the routes alone on which both are asked, for limits against old."""
+    return [_judge(threshold, split if threshold.against_old else ground) for threshold in thresholds]
 
 
 def _judge(threshold: Threshold, ground: Ground) -> Judged:
     new, old = figures(ground.new, ground.seconds), figures(ground.old, ground.seconds)
     if threshold.metric == "share":
         return _judge_share(threshold, ground)
+    judged = _judge_all(threshold, ground, new, old)
+    return judged if judged.verdict is Verdict.FAIL else _judge_outage(threshold, ground, new, old) or judged
+
+
+def _judge_all(threshold: Threshold, ground: Ground, new: dict[str, float], old: dict[str, float]) -> Judged:
+    """By all that was seen."""
+    if threshold.against_old and (few := _too_few_of_old(threshold, ground)):
+        return few
     verdict = threshold.judge(new, old)
     if verdict is Verdict.FAIL and threshold.op in AT_MOST:
-        excess = _judge_excess(threshold, ground, new, old)
-        return excess if excess.verdict is Verdict.FAIL else _judge_outage(threshold, ground, new, old) or excess
-    if down := _judge_outage(threshold, ground, new, old):
-        return down
+        return _judge_excess(threshold, ground, new, old)
     if ground.new.requests < ground.least:
         return _too_few(threshold, ground)
     if verdict is Verdict.UNKNOWN:
@@ -131,6 +137,15 @@ def _too_few(threshold: Threshold, ground: Ground) -> Judged:
         Verdict.UNKNOWN,
         f"new had {had:,} of the {ground.least:,} requests it takes, {missing:,} are missing",
     )
+
+
+def _too_few_of_old(threshold: Threshold, ground: Ground) -> Judged | None:
+    """One request of old is no measure, and neither are those few that may all have had bad luck."""
+    had, needed = ground.old.requests, min(ground.least, LEAST_REQUESTS)
+    if had >= needed:
+        return None
+    why = f"old had {had:,} of the {needed:,} requests it takes, {needed - had:,} are missing"
+    return Judged(threshold, Verdict.UNKNOWN, why)
 
 
 def _judge_share(threshold: Threshold, ground: Ground) -> Judged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from cutover.traffic.tries import Backends
@@ -12,9 +13,9 @@ BACKENDS = Backends({OLD: "old", NEW: "new", FALLBACK: "fallback"})
 
 
 def line(**changed: Any) -> bytes:
-    """A request that new answered with 200 in 10 ms, with these fields changed."""
+    """A request that new answered just now with 200 in 10 ms, with these fields changed."""
     record = {
-        "time": "2026-01-31T10:00:00+00:00", "msec": 1769853600.000, "method": "GET", "uri": "/api/v1/studies",
+        "time": "2026-01-31T10:00:00+00:00", "msec": time.time(), "method": "GET", "uri": "/api/v1/studies",
         "status": 200, "request_time": 0.010, "upstream_addr": NEW, "upstream_status": "200",
         "upstream_response_time": "0.010", "route": "/api/", "side": "new", "fallback": "", "override": "",
         "bucket": "", "revision": "0123456789abcdef", "probe": "", **changed,

@@ -121,3 +121,22 @@ def test_a_reader_that_lags_passes_nothing() -> None:
     seen = Counting(BACKENDS).count(requests(100)).seen
     seen.behind = 1_000_000
     assert conclude(Question({}, 33, 33, TERMS), seen).verdict is Verdict.UNKNOWN
+
+
+def test_limits_against_old_compare_the_routes_that_are_split() -> None:
+    """As in a plan that sends all but one route to old: what old alone serves says nothing of new."""
+    pinned = Backends(BACKENDS.addresses, pinned=frozenset({"/"}))
+    slow_pages = b"".join(old(route="/", uri="/p", upstream_response_time=_took(2000, n)) for n in range(2000))
+    failing_pages = old(route="/", upstream_status="500", status=500) * 2000
+    for pages, limits in (
+        (slow_pages, ["p95 <= 1.5x old", "p95 <= old + 50ms"]),
+        (failing_pages, ["errors <= 2x old"]),
+    ):
+        found = concluded(requests(1000, failed=40, route="/api/") + pages, {ALL: limits}, None, pinned)
+        assert [one["verdict"] for one in found.details["thresholds"]] == ["fail"] * len(limits)
+        assert "(old 2" not in found.summary
+    limits = ["p95 <= 1.5x old"]
+    assert concluded(requests(100, route="/api/") + slow_pages, {ALL: limits}, None, pinned).verdict is Verdict.PASS
+    with_api = {"/api/": limits}
+    found = concluded(requests(1000, uri="/api/x", route="/api/") + slow_pages, with_api, None, pinned)
+    assert found.verdict is Verdict.FAIL

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,79 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutover.hosts.logs import LocalLogs, end, read_on
-from cutover.plan.thresholds import Verdict, parse_threshold
-from cutover.traffic import observer as observing
-from cutover.traffic.conclude import ALL, Conclusion, Question, conclude
-from cutover.traffic.counting import Counting
+from cutover.plan.thresholds import Verdict
 from cutover.traffic.lines import cut_newest, time_of
-from cutover.traffic.observer import NEWEST_S, NEWEST_SLICE_S, Chunk, Observer
+from cutover.traffic.observer import NEWEST_S, NEWEST_SLICE_S
 from cutover.traffic.outage import Moment, outage
-from tests.support.accesslog import BACKENDS, line, old
-
-WINDOW_S = 300.0
-BEGAN = 1_769_853_600.0
-Answer = Callable[[float, int], tuple[bytes, bytes]]
+from tests.support.accesslog import line, old
+from tests.support.following import BEGAN, WINDOW_S, Answer, Following, all_well, new_fails
 
 
-def new_fails(msec: float, _number: int) -> tuple[bytes, bytes]:
-    return line(msec=msec, upstream_status="500", status=500), old(msec=msec)
+def both_fail(msec: float, _number: int) -> bytes:
+    failed = {"msec": msec, "upstream_status": "500", "status": 500}
+    return line(**failed) + old(**failed)
 
 
-def all_well(msec: float, _number: int) -> tuple[bytes, bytes]:
-    return line(msec=msec), old(msec=msec)
-
-
-def both_fail(msec: float, _number: int) -> tuple[bytes, bytes]:
-    return (
-        line(msec=msec, upstream_status="500", status=500),
-        old(msec=msec, upstream_status="500", status=500),
-    )
-
-
-def two_in_five_fail(msec: float, number: int) -> tuple[bytes, bytes]:
+def two_in_five_fail(msec: float, number: int) -> bytes:
     return (new_fails if number % 5 < 2 else all_well)(msec, number)
 
 
-def search_fails(msec: float, _number: int) -> tuple[bytes, bytes]:
+def search_fails(msec: float, _number: int) -> bytes:
     """One route in ten."""
     failed = line(msec=msec, uri="/search", upstream_status="500", status=500)
-    return failed + line(msec=msec) * 9, old(msec=msec)
-
-
-class Following:
-    """An observer of a log that is written as time goes by, looked at every so often."""
-
-    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, window: float = WINDOW_S) -> None:
-        self.now = 1000.0
-        self.path = path
-        self.path.touch()
-        self.window = window
-        monkeypatch.setattr(observing, "time", self)
-        cursor = end(LocalLogs(), str(path))
-        self.observer = Observer(self, cursor, Counting(BACKENDS, ["/search"]), weight=50, window=window)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def read(self, cursor: object) -> Chunk:
-        read = read_on(LocalLogs(), str(self.path), cursor, 4 << 20)  # type: ignore[arg-type]
-        return Chunk(read.data, read.cursor, read.behind, read.note)
-
-    async def newest(self, _cursor: object, _seconds: float) -> None:
-        return None
-
-    def goes_by(self, seconds: float, answer: Answer, per_second: int = 20) -> None:
-        with self.path.open("ab") as file:
-            for number in range(round(seconds * per_second)):
-                msec = BEGAN + self.now + (number + 1) / per_second
-                file.write(b"".join(answer(msec, number)))
-        self.now += seconds
-
-    async def asks(self, *thresholds: str, place: str = ALL) -> Conclusion:
-        seen = await self.observer.look(self.window)
-        question = Question({place: [parse_threshold(text) for text in thresholds]}, 50, 50)
-        return conclude(question, seen, self.observer.newest(self.window))
+    return failed + line(msec=msec) * 9 + old(msec=msec)
 
 
 @pytest.fixture
@@ -104,7 +53,7 @@ async def test_half_a_second_of_nothing_but_failures_outweighs_five_good_minutes
     following.goes_by(0.5, new_fails)
     found = await following.asks(threshold)
     assert found.verdict is Verdict.FAIL
-    assert "but 10 of the newest 10 tries failed)" in found.summary
+    assert ", but 10 of the newest 10 tries failed)" in found.summary
 
 
 @pytest.mark.parametrize(
@@ -132,11 +81,11 @@ async def test_a_hiccup_that_is_over_when_the_gate_looks_is_none(following: Foll
 
 async def test_an_outage_of_one_route_is_seen_by_its_own_limit(following: Following) -> None:
     for _ in range(60):
-        following.goes_by(5, lambda msec, _: (line(msec=msec, uri="/search"), old(msec=msec, uri="/search")))
-        await following.asks("errors <= 1%", place="/search")
+        following.goes_by(5, lambda msec, _: line(msec=msec, uri="/search") + old(msec=msec, uri="/search"))
+        await following.asks(routes={"/search": ["errors <= 5%"]})
     following.goes_by(1.0, search_fails)
     assert (await following.asks("errors <= 5%")).verdict is Verdict.PASS
-    found = await following.asks("errors <= 5%", place="/search")
+    found = await following.asks(routes={"/search": ["errors <= 5%"]})
     assert found.verdict is Verdict.FAIL
     assert "/search: fail: errors <= 5%" in found.summary
 
@@ -147,14 +96,14 @@ async def test_what_is_older_than_a_short_window_is_no_outage_of_now(
     made = Following(tmp_path / "access.log", monkeypatch, window=2.0)
     made.goes_by(3, all_well)
     made.goes_by(1, new_fails)
-    assert (await made.asks("errors <= 1%")).verdict is Verdict.FAIL
+    assert (await made.asks("errors <= 1%", window="2s")).verdict is Verdict.FAIL
     made.now += 4
-    assert (await made.asks("errors <= 1%")).verdict is Verdict.UNKNOWN
+    assert (await made.asks("errors <= 1%", window="2s")).verdict is Verdict.UNKNOWN
 
 
 async def test_however_long_a_log_is_followed_the_newest_takes_no_more_room(following: Following) -> None:
-    assert len(following.observer._newest) <= NEWEST_S / NEWEST_SLICE_S + 1
-    seen = following.observer.all_seen()
+    assert len(following.observer.newest(WINDOW_S)) <= NEWEST_S / NEWEST_SLICE_S + 1
+    seen = await following.observer.look(math.inf)
     assert seen.total("new").requests == seen.total("old").requests == 61 * 5 * 20
 
 

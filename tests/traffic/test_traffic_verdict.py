@@ -27,7 +27,8 @@ def tally(requests: int, failed: int = 0, times: list[float] | None = None) -> T
 
 def judged(text: str, new: Tally, old: Tally | None = None, **changed: Any) -> Judged:
     settings: dict[str, Any] = {"share": None, "seconds": 10.0, "weight": 10, "least": 20, **changed}
-    (one,) = judge([parse_threshold(text)], Ground(new, old or tally(0), **settings))
+    ground = Ground(new, old or tally(0), **settings)
+    (one,) = judge([parse_threshold(text)], ground, ground)
     return one
 
 
@@ -71,9 +72,17 @@ def test_too_few_requests_are_unknown_and_say_how_many_are_missing() -> None:
 
 
 def test_old_must_have_had_enough_too() -> None:
-    one = judged("p95 <= 1.5x old", tally(200), tally(5))
-    assert (one.verdict, one.why) == (Verdict.UNKNOWN, "old had 5 of the 20 requests that p95 takes, 15 are missing")
+    one = judged("p99 <= 1.5x old", tally(200), tally(50))
+    assert (one.verdict, one.why) == (Verdict.UNKNOWN, "old had 50 of the 100 requests that p99 takes, 50 are missing")
     assert judged("errors <= old + 1%", tally(200)).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("threshold", ["errors <= 1.5x old", "errors <= old + 1%", "mean <= 2x old", "max <= 1x old"])
+def test_one_request_of_old_is_no_measure(threshold: str) -> None:
+    one = judged(threshold, tally(200, failed=100), tally(1, failed=1), weight=99)
+    assert (one.verdict, one.why) == (Verdict.UNKNOWN, "old had 1 of the 20 requests it takes, 19 are missing")
+    assert judged(threshold, tally(200), tally(1), weight=99).verdict is Verdict.UNKNOWN
+    assert judged(threshold, tally(200), tally(5), least=5).verdict is Verdict.PASS
 
 
 def test_least_requests_grow_with_the_weight_and_never_fall_below_twenty() -> None:
