@@ -28,11 +28,12 @@ class ClosedLoop(Crowd):
     async def _keep_busy(self) -> None:
         """One client's life: connect, stay until the connection is gone, connect anew."""
         while not self._over:
+            began = perf_counter()
             try:
                 broken = await (await self.connect()).closed
             except OSError as error:
                 broken = True
-                self._not_connected(error)
+                self._not_connected(error, began)
             if broken and not self._over:
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)
 
@@ -49,11 +50,10 @@ class ClosedLoop(Crowd):
     def _over(self) -> bool:
         return self.stopped or self._left == 0
 
-    def _not_connected(self, error: OSError) -> None:
-        """A request that could not even be sent."""
-        now = perf_counter()
-        if now < self.start or self._over:
+    def _not_connected(self, error: OSError, began: float) -> None:
+        """A request that could not even be sent; one that waited for its connection has waited."""
+        if began < self.start or self._over:
             return
         if self._left is not None:
             self._left -= 1
-        self.lost(now, *why_not_connected(error))
+        self.lost(began, *why_not_connected(error), waited=perf_counter() - began)

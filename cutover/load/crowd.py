@@ -88,10 +88,10 @@ class Crowd(ABC):
             found = await asyncio.wait_for(
                 loop.getaddrinfo(self.order.host, self.order.port, type=1), timeout=self.order.timeout
             )
-        except OSError as error:
-            raise ImpossibleError(f"{self.order.host} does not resolve: {error.strerror}") from None
         except TimeoutError:
             raise ImpossibleError(f"{self.order.host} does not resolve in time") from None
+        except OSError as error:
+            raise ImpossibleError(f"{self.order.host} does not resolve: {error.strerror}") from None
         addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
         for address in addresses[:-1]:
             try:

@@ -138,4 +138,5 @@ class OpenLoop(Crowd):
     def _not_connected(self, error: OSError) -> None:
         """One of those that wait is lost: the first."""
         if self._waiting:
-            self.lost(self._waiting.popleft().due, *why_not_connected(error))
+            first = self._waiting.popleft()
+            self.lost(first.due, *why_not_connected(error), waited=self._surely_waited(first))

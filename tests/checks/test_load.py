@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +185,23 @@ async def test_silence_is_a_time_out_and_shows_in_the_percentiles(serving: Servi
     assert seen(result)["errors"].keys() == {"timeout"}
     assert result.figures["errors"] == 100
     assert result.figures["p95"] >= 0.3
+
+
+@pytest.mark.parametrize("pace", [{"concurrency": 20}, {"rate": "40/s", "concurrency": 60}])
+async def test_a_backend_that_accepts_nobody_is_as_slow_as_the_time_out(
+    context: MakeContext, pace: dict[str, Any]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as filling:
+        for _ in range(4):
+            waiting = filling.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        limits = {"thresholds": ["p95 <= 100ms"], "timeout": "300ms", "for": "500ms", **pace}
+        settings = Load.model_validate({"backend": "new", **limits})
+        result = await settings.run(context(new=full.getsockname()[1]))
+    assert result.verdict is Verdict.FAIL, result.summary
+    assert seen(result)["errors"].keys() == {"timeout"}
+    assert result.figures["p50"] >= 0.3
 
 
 async def test_a_backend_that_is_down_fails_without_a_storm(context: MakeContext, closed_port: int) -> None:
