@@ -72,7 +72,7 @@ class Metrics(Check):
     async def _ask(self, server: Target) -> list[Series]:
         import aiohttp  # noqa: PLC0415 - start-up time
 
-        form = {"query": self.query, "timeout": format_duration(self.timeout)}
+        form = {"query": self.query, "timeout": f"{self.timeout:g}"}
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -91,7 +91,10 @@ class Metrics(Check):
         broken = [one for one in known if not self.threshold.holds(one.value)]
         shown = sorted(broken or known, key=lambda one: one.value, reverse=self.threshold.is_upper)
         details = {"query": redact(self.query), "series": [one.to_json() for one in series[:MAX_SERIES]]}
-        figures = {"value": shown[0].value, "series": float(len(series))} if shown else {"series": float(len(series))}
+        figures = {"series": float(len(series))}
+        # JSON has no infinity; the summary and the details do.
+        if shown and math.isfinite(shown[0].value):
+            figures["value"] = shown[0].value
         if broken:
             verdict, said = Verdict.FAIL, f"{_told(shown)}, expected {self.threshold}"
         elif len(known) < len(series):

@@ -134,6 +134,17 @@ async def test_every_series_is_held_against_the_limit(
     assert (result.verdict, said in result.summary) == (verdict, True), result.summary
 
 
+@pytest.mark.parametrize("limit", ["1.5s", "2500ms", "1m"])
+async def test_any_time_limit_is_one_that_prometheus_understands(prometheus: Prometheus, limit: str) -> None:
+    assert (await ask(prometheus.url, f"sum({ERRORS})", "<= 10", timeout=limit)).verdict is Verdict.PASS
+
+
+async def test_infinity_is_no_figure_that_json_lacks(prometheus: Prometheus) -> None:
+    result = await ask(prometheus.url, "scalar(endless)", "<= 5")
+    assert result.figures == {"series": 1.0}
+    assert result.details["series"][0]["value"] == "inf"
+
+
 async def test_the_figures_and_the_series_are_kept(prometheus: Prometheus) -> None:
     result = await ask(prometheus.url, ERRORS, "<= 5")
     assert result.figures == {"value": 7.0, "series": 2.0}
