@@ -18,6 +18,8 @@ DIGEST_OF_BYTES = 512
 """More than a line of the access log: its time is in it, so that no two ends are the same."""
 LONGEST_LINE_BYTES = 64 * 1024
 MAX_ROTATED = 4
+MOST_NUMBERED = 9999
+"""A higher number behind the name of a rotated log is a date."""
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 
@@ -131,9 +133,12 @@ def _rest_of_rotated(files: LogFiles, path: str, cursor: LogCursor, limit: int) 
 
 
 def _of_next(files: LogFiles, path: str, earlier: str, later: Sequence[str], limit: int) -> LogRead | None:
-    """A log that was rotated twice since goes on in ``.1`` behind ``.2``."""
+    """A log that was rotated twice since goes on in ``.1`` behind ``.2``, or in what was named after a later date."""
     number = earlier.removeprefix(f"{path}.")
-    following = f"{path}.{int(number) - 1}" if number.isdecimal() else ""
+    if number.isdecimal() and int(number) <= MOST_NUMBERED:
+        following = f"{path}.{int(number) - 1}"
+    else:
+        following = later[-1] if later else ""
     entry = files.look(following) if following in later else None
     return None if entry is None else _go_on(files, following, entry, LogCursor(entry.file), limit)
 

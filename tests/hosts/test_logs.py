@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,18 @@ def test_rotation_while_nobody_reads_loses_nothing_however_often(log: Log) -> No
             if earlier.exists():
                 earlier.rename(log.path.with_name(f"access.log.{number + 1}"))
         log.write(name)
+    found: list[str] = []
+    for _ in range(6):
+        found += log.read(limit=4096)
+    assert (found, log.notes) == (["a", "b", "c", "d"], [])
+
+
+def test_rotation_by_dates_while_nobody_reads_loses_nothing(log: Log) -> None:
+    log.write("a")
+    for day, name in (("20260131", "b"), ("20260201", "c"), ("20260202", "d")):
+        log.path.rename(log.path.with_name(f"access.log-{day}"))
+        log.write(name)
+        time.sleep(0.01)
     found: list[str] = []
     for _ in range(6):
         found += log.read(limit=4096)
