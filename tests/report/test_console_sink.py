@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import select
 import struct
 import sys
 import termios
@@ -36,11 +37,12 @@ def play(sink: Console, shown: list[Shown]) -> None:
 
 
 class Reader:
-    """Reads everything from a descriptor until its other end is closed."""
+    """Reads everything from a descriptor until its other end is closed, or it is stopped."""
 
     def __init__(self, descriptor: int) -> None:
         self.text = ""
         self._descriptor = descriptor
+        self._stopping, self._stop = os.pipe()
         self._seen = threading.Condition()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -49,6 +51,9 @@ class Reader:
         # A read may end in the middle of a character.
         decoder = codecs.getincrementaldecoder("utf-8")()
         while True:
+            readable, _, _ = select.select([self._descriptor, self._stopping], [], [])
+            if self._stopping in readable:
+                return
             try:
                 data = os.read(self._descriptor, 65536)
             except OSError:
@@ -64,6 +69,12 @@ class Reader:
             found = self._seen.wait_for(lambda: re.search(pattern, self.text), WAIT_S)
         assert found, f"{pattern!r} never came: {self.text[-2000:]!r}"
         return self.text
+
+    def stop(self) -> None:
+        """Before the descriptor is closed: its number may be the next test's."""
+        os.close(self._stop)
+        self._thread.join(WAIT_S)
+        os.close(self._stopping)
 
     def rest(self) -> str:
         self._thread.join(WAIT_S)
@@ -184,6 +195,7 @@ def test_a_terminal_that_goes_away_is_noticed(onto: Open, terminal: Terminal) ->
     sink.on_lost = lost.set
     play(sink, record(*ROLLED_BACK[:16]))
     reader.wait_for("hold")
+    reader.stop()
     os.close(terminal.master)
     assert lost.wait(WAIT_S)
     sink.close()
