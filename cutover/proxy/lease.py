@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cutover.proxy.nginx import NginxProxy
 
 SLOT_S = 10
+LONGEST_SLOTS = 3600 // SLOT_S + 2
+"""Of a lease of an hour, the longest that a plan can ask for, wherever in a slot it begins and ends."""
 SKEW_MAX_S = 2.0
 SEEN_TIMEOUT_S = 3.0
 POLL_S = 0.005
@@ -58,28 +60,34 @@ async def grant(proxy: NginxProxy, seconds: float) -> Lease:
     asked, live = await _asked(proxy)
     if live.lease == "ended":
         raise LeaseEndedError(ended(await read(proxy, live)))
-    known = await _span(proxy)
-    folder = f"{proxy.spec.switch_dir}/{FOLDER}"
-    await proxy.host.write_tree(folder, {"required": ""})
+    await proxy.host.write_tree(f"{proxy.spec.switch_dir}/{FOLDER}", {"required": ""})
     ours = slots(asked, seconds)
-    await _write(proxy, ours, gone=set(known) - set(ours))
+    await _write_anew(proxy, ours)
     await proxy.host.link(proxy.spec.lease_link, FOLDER)
     if live.clock is not None:
         await _seen(proxy, "held")
     return _lease(ours, asked)
 
 
-async def renew(proxy: NginxProxy, seconds: float) -> Lease:
-    """So many seconds from now on. Raises ``LeaseEndedError`` where it comes too late, or where there is none."""
+async def renew(proxy: NginxProxy, seconds: float, *, anew: bool = False) -> Lease:
+    """So many seconds from now on. Raises ``LeaseEndedError`` where it comes too late, or where there is none.
+
+    ``anew``: nothing is taken for granted of what a process before may have left undone.
+    """
     clock, live = await _asked(proxy)
     if live.clock is None:
         raise ProxyError("the configuration that nginx runs knows no lease", hint="run `cutover rollback`")
     if live.lease != "held":
         raise LeaseEndedError(ended(await read(proxy, live)) if live.lease else "somebody else took the lease away")
-    known, ours = await _span(proxy), slots(clock, seconds)
+    ours = slots(clock, seconds)
+    if anew:
+        await _write_anew(proxy, ours)
+        return _lease(ours, clock)
+    known = await _span(proxy)
     end = max(ours.stop, known.stop)
     if end > known.stop:
-        await _write(proxy, range(ours.start, end), since=known.stop, gone=range(known.start, ours.start))
+        past = range(known.start, ours.start) if known else ()
+        await _write(proxy, range(ours.start, end), since=known.stop, gone=past)
     return _lease(range(ours.start, end), clock)
 
 
@@ -101,7 +109,8 @@ async def release(proxy: NginxProxy, *, ended_too: bool = False) -> None:
     if live.clock is not None:
         await _seen(proxy, None)
     if known:
-        await proxy.host.put_files(f"{proxy.spec.switch_dir}/{FOLDER}", {}, gone=[_SPAN, *map(str, known)])
+        await _remove(proxy, known)
+        await proxy.host.put_files(f"{proxy.spec.switch_dir}/{FOLDER}", {}, gone=[_SPAN])
 
 
 async def read(proxy: NginxProxy, live: Live) -> Lease | None:
@@ -144,6 +153,22 @@ async def _asked(proxy: NginxProxy) -> tuple[float, Live]:
         return answered, live
     refuse_skew(skew(sent, answered, live.clock))
     return live.clock, live
+
+
+async def _write_anew(proxy: NginxProxy, ours: range) -> None:
+    """These slots and no others. What goes beyond them goes first: who is killed here leaves no longer lease behind."""
+    known = await _span(proxy)
+    # Without a span there may be any slot that the longest lease has.
+    others = set(known) - set(ours) if known else range(ours.stop, ours.start + LONGEST_SLOTS)
+    await _remove(proxy, others)
+    await _write(proxy, ours, gone=())
+
+
+async def _remove(proxy: NginxProxy, gone: Iterable[int]) -> None:
+    """The last first: behind a gap the lease would begin again."""
+    names = [str(slot) for slot in sorted(gone, reverse=True)]
+    if names:
+        await proxy.host.put_files(f"{proxy.spec.switch_dir}/{FOLDER}", {}, gone=names)
 
 
 async def _write(proxy: NginxProxy, ours: range, *, since: int = 0, gone: Iterable[int]) -> None:

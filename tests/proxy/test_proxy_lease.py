@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,10 +68,8 @@ async def test_when_a_lease_ends_nginx_returns_everybody_to_old_and_nobody_notic
     assert clients.failed == []
     live = await proxy.live()
     assert live.weight == 0
-    told = await proxy.drift(type(live)(100, live.revision))
-    assert told is not None
-    assert "the lease ended" in told
-    assert "somebody else" not in told
+    with pytest.raises(lease.LeaseEndedError, match="the lease ended at "):
+        await proxy.drift(type(live)(100, live.revision))
 
 
 def expire(proxy: NginxProxy) -> None:
@@ -127,8 +126,72 @@ async def test_a_shorter_lease_ends_as_it_says_whatever_a_killed_one_left(new_be
     proxy = await new_bench.ready(by_client(new_bench))
     await lease.grant(proxy, 3600)
     shorter = await lease.grant(proxy, SHORT_S)
-    last = max(int(file.name) for file in Path(proxy.spec.lease_link).iterdir() if file.name.isdigit())
-    assert (last + 1) * lease.SLOT_S == shorter.until
+    assert (last_slot(proxy) + 1) * lease.SLOT_S == shorter.until
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+async def test_a_process_that_is_killed_while_it_grants_a_shorter_lease_leaves_none_that_ends_later_than_known(
+    new_bench: Bench, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    proxy = await new_bench.ready(by_client(new_bench))
+    await lease.grant(proxy, 3600)
+    put, done = proxy.host.put_files, 0
+
+    async def killed(*args: Any, **kwargs: Any) -> None:
+        nonlocal done
+        if done == writes:
+            raise KilledError
+        done += 1
+        await put(*args, **kwargs)
+
+    monkeypatch.setattr(proxy.host, "put_files", killed)
+    with pytest.raises(KilledError):
+        await lease.grant(proxy, LONG_S)
+    monkeypatch.undo()
+    known = await lease.read(proxy, await proxy.live())
+    assert known is not None
+    assert last_slot(proxy) * lease.SLOT_S < known.until
+    renewed = await lease.renew(proxy, LONG_S, anew=True)
+    assert (last_slot(proxy) + 1) * lease.SLOT_S == renewed.until < time.time() + LONG_S + lease.SLOT_S + 1
+
+
+def last_slot(proxy: NginxProxy) -> int:
+    return max(int(file.name) for file in Path(proxy.spec.lease_link).iterdir() if file.name.isdigit())
+
+
+async def test_a_span_that_was_lost_costs_nothing_and_leaves_no_slot_behind(new_bench: Bench) -> None:
+    proxy = await new_bench.ready(by_client(new_bench))
+    await lease.grant(proxy, 3600)
+    span = Path(proxy.spec.switch_dir, lease.FOLDER, "span")
+    span.write_text("")
+    async with asyncio.timeout(5):
+        await lease.renew(proxy, LONG_S)
+        assert (await proxy.live()).lease == "held"
+        span.unlink()
+        granted = await lease.grant(proxy, LONG_S)
+    assert (last_slot(proxy) + 1) * lease.SLOT_S == granted.until
+
+
+async def test_a_release_that_was_killed_leaves_nothing_that_lengthens_the_next_lease(
+    new_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = await new_bench.ready(by_client(new_bench))
+    await lease.grant(proxy, 3600)
+
+    async def killed(*_args: Any, **_kwargs: Any) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(proxy.host, "put_files", killed)
+    with pytest.raises(KilledError):
+        await lease.release(proxy)
+    monkeypatch.undo()
+    assert (await proxy.live()).lease is None
+    granted = await lease.grant(proxy, LONG_S)
+    assert (last_slot(proxy) + 1) * lease.SLOT_S == granted.until
 
 
 async def test_at_its_end_sidecars_go_and_testers_keep_their_side(bench: Bench) -> None:
