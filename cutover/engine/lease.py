@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RENEW_EVERY_S = 10.0
 RENEWALS_IN_A_LEASE = 4
+WRITTEN_TIMEOUT_S = 10.0
 GIVE_UP_AFTER = 0.5
 """The part of a lease without a renewal after which the step fails: what is left is for the way back."""
 
@@ -30,6 +31,7 @@ class Leasing:
         self._session = session
         self._seconds = 0.0
         self._renewer: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[Lease] | None = None
         self._scopes: set[asyncio.Timeout] = set()
         self._give_up_at: float | None = None
         self._trouble = ""
@@ -39,10 +41,18 @@ class Leasing:
         if self._renewer is not None and seconds == self._seconds:
             await self.renew()
             return
+        renewed = self._renewer is not None
         await self._stop()
         # Written down before: a lease that nobody knows of would end unexplained.
         self._session.emit(e.LeaseGranted(seconds))
-        lease = await on_proxy.grant(self._session.proxy, seconds)
+        try:
+            lease = await on_proxy.grant(self._session.proxy, seconds)
+        except LeaseEndedError as error:
+            raise _over(error) from error
+        except CutoverError as error:
+            if renewed:
+                self._keep(self._seconds, None, error.message)
+            raise
         self._keep(seconds, lease)
 
     async def take_up(self) -> None:
@@ -52,17 +62,25 @@ class Leasing:
             return
         if not self._session.proxy.spec.by_client:
             return
+        seconds = float(state.lease["seconds"])
         try:
-            lease = await on_proxy.renew(self._session.proxy, float(state.lease["seconds"]))
-        except CutoverError:
-            # nginx may be down until this command starts it; else its end, or the next look at the proxy, tells.
+            lease = await on_proxy.renew(self._session.proxy, seconds, anew=True)
+        except LeaseEndedError:
+            # The next look at the proxy tells.
             return
-        self._keep(float(state.lease["seconds"]), lease)
+        except CutoverError as error:
+            self._keep(seconds, None, error.message)
+            return
+        self._keep(seconds, lease)
 
     async def renew(self) -> None:
         """Where there is a lease; raises where nginx has none any more."""
-        if self._renewer is not None:
+        if self._renewer is None:
+            return
+        try:
             self._renewed(await on_proxy.renew(self._session.proxy, self._seconds))
+        except LeaseEndedError as error:
+            raise _over(error) from error
 
     async def release(self, *, ended_too: bool = False) -> None:
         """Traffic stays where it is, for good. Raises where nginx has returned it to old, unless that is expected."""
@@ -130,24 +148,33 @@ class Leasing:
         finally:
             self._scopes.discard(scope)
 
-    def _keep(self, seconds: float, lease: Lease) -> None:
+    def _keep(self, seconds: float, lease: Lease | None, trouble: str = "") -> None:
+        """``lease`` None: it could not be renewed yet, for ``trouble``; the time until that is given up runs."""
         self._seconds = seconds
         self._renewer = asyncio.create_task(self._renew_on())
-        self._renewed(lease)
+        if lease is not None:
+            self._renewed(lease)
+            return
+        self._trouble = trouble
+        self._set_give_up(asyncio.get_running_loop().time() + GIVE_UP_AFTER * seconds)
 
     async def _stop(self) -> None:
         renewer, self._renewer = self._renewer, None
         if renewer is not None:
             renewer.cancel()
             await asyncio.gather(renewer, return_exceptions=True)
+        # What it was just writing is written all the same: files of a lease that is over must not come after its end.
+        if self._renewing is not None:
+            await asyncio.wait([self._renewing], timeout=WRITTEN_TIMEOUT_S)
         self._set_give_up(None)
 
     async def _renew_on(self) -> None:
         every = min(RENEW_EVERY_S, self._seconds / RENEWALS_IN_A_LEASE)
         while True:
             await asyncio.sleep(every)
+            self._renewing = asyncio.create_task(on_proxy.renew(self._session.proxy, self._seconds))
             try:
-                lease = await on_proxy.renew(self._session.proxy, self._seconds)
+                lease = await asyncio.shield(self._renewing)
             except LeaseEndedError as error:
                 self._trouble = error.message
                 self._set_give_up(asyncio.get_running_loop().time())
@@ -174,3 +201,8 @@ class Leasing:
         if anew:
             return await on_proxy.renew(proxy, float((self._session.state.lease or {})["seconds"]))
         return await on_proxy.read(proxy, await proxy.live())
+
+
+def _over(error: LeaseEndedError) -> StepFailedError:
+    """All traffic is back on old: whatever the plan says of failures, the run can't go on from here."""
+    return StepFailedError(error.message, on_fail="rollback")

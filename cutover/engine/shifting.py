@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from cutover.engine import events as e
-from cutover.engine.failures import DriftError
+from cutover.engine.failures import DriftError, StepFailedError
 from cutover.engine.lapse import settle_ended
 from cutover.engine.observing import log_end
 from cutover.engine.session import Session
 from cutover.errors import CheckFailedError, ProxyError, UnsafeError
 from cutover.journal import identity
 from cutover.proxy.base import Changed, Intent
+from cutover.proxy.lease import LeaseEndedError
 
 VALIDATE_PHASE = "validate"
 
@@ -102,8 +103,15 @@ def require_validated(session: Session) -> None:
 
 
 async def check_drift(session: Session) -> None:
-    """Raise ``DriftError`` when the proxy is not as cutover last left it, ``ProxyError`` when it can't be asked."""
-    message = await session.proxy.drift(session.expected)
+    """Raise ``DriftError`` when the proxy is not as cutover last left it, ``ProxyError`` when it can't be asked.
+
+    And, where a lease has ended, a failure that nothing but a rollback follows.
+    """
+    try:
+        message = await session.proxy.drift(session.expected)
+    except LeaseEndedError as error:
+        session.emit(e.DriftFound(error.message))
+        raise StepFailedError(error.message, on_fail="rollback") from error
     if message is None:
         return
     session.emit(e.DriftFound(message))
@@ -114,6 +122,8 @@ async def _note_drift(session: Session) -> None:
     """Toward old nothing is refused, but it is told."""
     try:
         message = await session.proxy.drift(session.expected)
+    except LeaseEndedError as error:
+        message = error.message
     except ProxyError as error:
         message = f"what stands cannot be compared: {error.message}"
     if message is not None:

@@ -89,7 +89,7 @@ class NginxProxy:
         if expected.revision is not None and live.revision != expected.revision:
             return f"revision {live.revision} runs instead of {expected.revision}: somebody else changed the proxy"
         if live.lease == "ended" and expected.weight:
-            return lease.ended(await lease.read(self, live))
+            raise lease.LeaseEndedError(lease.ended(await lease.read(self, live)))
         if expected.weight is not None and live.weight != expected.weight:
             return f"weight {live.weight} is live instead of {expected.weight}: somebody else changed the proxy"
         text = await self.current()

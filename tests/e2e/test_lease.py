@@ -207,6 +207,20 @@ def test_a_lease_that_is_lost_in_a_hold_fails_the_step_and_the_run_is_rolled_bac
         assert site.status()["weight"] == {"intended": 0, "live": 0}
 
 
+@pytest.mark.parametrize("on_fail", ["continue", "pause"])
+def test_a_lease_that_ended_is_rolled_back_whatever_follows_a_failure(make: Make, on_fail: str) -> None:
+    site = make(HELD.rstrip() % "1m" + f"\n    on_fail: {on_fail}\n" + CUTOVER)
+    process = site.start("run")
+    wait_for_weight(site, 50)
+    expire(site)
+    code, said = ended(process)
+    assert code == 1, said
+    assert "the lease ended" in said
+    assert "stays at weight" not in said
+    assert site.status()["state"] == "rolled_back"
+    assert site.status()["weight"] == {"intended": 0, "live": 0}
+
+
 def test_an_interrupted_hold_goes_back_and_leaves_no_lease(make: Make) -> None:
     site = make(HELD % "1m")
     process = site.start("run")
