@@ -257,6 +257,18 @@ class WatchEnded(Event):
 
 
 @dataclass(frozen=True)
+class StepBackDecided(Event):
+    """Journalled before traffic moves: a gate failed at ``from_weight``. ``of`` as in ``HoldStarted``."""
+
+    phase: str
+    index: int
+    from_weight: int
+    weight: int
+    reason: str
+    of: str
+
+
+@dataclass(frozen=True)
 class SteppedBack(Event):
     """From a weight at which a gate failed to the last one that held, verified. ``of`` as in ``HoldStarted``."""
 
@@ -458,6 +470,7 @@ EVENTS: dict[str, type[Event]] = {
         HoldEnded,
         WatchStarted,
         WatchEnded,
+        StepBackDecided,
         SteppedBack,
         ShiftIntended,
         ShiftVerified,

@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from cutover.engine.session import Session
 from cutover.engine.shifting import check_drift
 from cutover.engine.tally import Tally
 from cutover.errors import ProxyError
-from cutover.plan.step import Gate
+from cutover.plan.step import Gate, GateOnFail
 from cutover.plan.thresholds import Verdict
 from cutover.plan.units import format_duration
 
@@ -33,6 +34,11 @@ ASK_AGAIN_S = 2.0
 
 LATE_S = 1.0
 """By how much an evaluation may be late and the time before it still counts as watched."""
+
+MILDER: tuple[GateOnFail | None, ...] = ("step_back", "pause")
+"""Than a rollback, the milder the later."""
+
+ASKED_ONCE_MORE_S = 5.0
 
 KEPT_RESULTS = 20
 """Results of one gate that did not pass, kept one by one in a hold; of those that follow only the newest is."""
@@ -108,7 +114,30 @@ async def watch(
     clock = Clock(seconds, held, shortest)
     works = [_ask(one, clock) for one in watched]
     looking = _look_for_drift(session, clock, shortest, alone=not watched)
-    await all_of([asyncio.create_task(work) for work in (looking, *works)])
+    try:
+        await all_of([asyncio.create_task(work) for work in (looking, *works)])
+    except StepFailedError as failure:
+        if failure.on_fail not in MILDER:
+            raise
+        raise await _gravest(failure, watched, clock) from failure
+
+
+async def _gravest(failure: StepFailedError, watched: Sequence[Watched], clock: Clock) -> StepFailedError:
+    """Of several gates that fail at once, the one with the gravest consequence decides, whichever was asked first.
+
+    All are asked once more, for a short time.
+    """
+    failures = [failure]
+
+    async def ask(one: Watched) -> None:
+        result, count = await _evaluate(one, clock)
+        if one.tally.ends(one.gate, result.verdict, final=False):
+            failures.append(failure_of(one.ctx, one.gate, result, count))
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ASKED_ONCE_MORE_S):
+            await all_of([asyncio.create_task(ask(one)) for one in watched if one.gate.on_fail != failure.on_fail])
+    return min(failures, key=lambda one: MILDER.index(one.on_fail) if one.on_fail in MILDER else -1)
 
 
 async def _ask(one: Watched, clock: Clock) -> None:

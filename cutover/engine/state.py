@@ -13,7 +13,7 @@ from cutover.engine import latest
 from cutover.errors import EXIT_LOCKED, EXIT_USAGE, EXIT_WAITING
 from cutover.journal.base import Recorded
 
-FOLD_VERSION = "5"
+FOLD_VERSION = "6"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class RunState:
     log: Mapping[str, Any] = field(default_factory=dict)
     """Where the proxy's access log ended at the last verified shift; empty where that is not known."""
     step_base: int | None = None
-    """The weight before the step under way."""
+    """The weight before the step under way, ``base_of`` which it is."""
+    base_of: str = ""
     lease: Mapping[str, Any] | None = None
     """The lease on which traffic goes to new: its length in ``seconds``. When it ends is the proxy's to say."""
     undone: tuple[str, ...] = ()
@@ -72,7 +73,7 @@ class RunState:
     held: tuple[int, ...] = ()
     """The weights that held in the step ``held_of``."""
     stepped_back: Mapping[str, Any] | None = None
-    """A ``SteppedBack`` whose step has no end yet."""
+    """A ``StepBackDecided`` whose step has no end yet."""
     waiting_for: str = ""
     asks_approval: bool = False
     asked: str = ""
@@ -165,7 +166,9 @@ def _(event: e.RunOpened, state: RunState, recorded: Recorded) -> RunState:
 def _(event: e.CommandStarted, state: RunState, recorded: Recorded) -> RunState:
     # Whether anything is being done shows when it is: a command that is refused leaves the state as it was.
     plan_hash = event.plan_hash or state.plan_hash
-    return replace(state, command=event.command, pid=event.pid, plan_hash=plan_hash, hold=None, gates={})
+    # Who worked on it has not said that it ended, and is gone.
+    status = "interrupted" if state.status in {"running", "holding"} and state.command else state.status
+    return replace(state, status=status, command=event.command, pid=event.pid, plan_hash=plan_hash, hold=None, gates={})
 
 
 @_apply.register
@@ -217,7 +220,7 @@ def _at(state: RunState, weight: int) -> RunState:
         weight=weight,
         held=tuple(held for held in state.held if held <= weight),
         unfinished=left if left is not None and left["weight"] == weight else None,
-        stepped_back=back if back is not None and back["weight"] == weight else None,
+        stepped_back=back if back is not None and weight in {back["weight"], back["from_weight"]} else None,
     )
 
 
@@ -247,13 +250,17 @@ def _(event: e.PhaseFailed, state: RunState, recorded: Recorded) -> RunState:
 @_apply.register
 def _(event: e.StepStarted, state: RunState, recorded: Recorded) -> RunState:
     once = f"{event.phase}/{event.key}" if event.once else ""
+    name = f"{event.phase}/{event.index}/{event.key}"
+    before = state.step_base if state.step_base is not None and state.base_of == name else state.weight
     return replace(
         state,
         status="running",
         phase=event.phase,
         step=event.index,
         step_title=event.title,
-        step_base=state.weight,
+        # Of one that is gone on with, the weight before its beginning; never one above the present.
+        step_base=min(state.weight, before),
+        base_of=name,
         once_started=once,
         gates={},
     )
@@ -327,8 +334,12 @@ def _(event: e.HoldEnded, state: RunState, recorded: Recorded) -> RunState:
 
 @_apply.register
 def _(event: e.SteppedBack, state: RunState, recorded: Recorded) -> RunState:
-    if not event.of:
-        return state
+    back = state.stepped_back
+    return state if back is None or not event.of else replace(state, stepped_back={**back, "done": True})
+
+
+@_apply.register
+def _(event: e.StepBackDecided, state: RunState, recorded: Recorded) -> RunState:
     held = tuple(weight for weight in state.held if weight < event.weight)
     return replace(state, held=held, unfinished=None, stepped_back=dict(recorded.data))
 

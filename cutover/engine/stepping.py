@@ -24,8 +24,7 @@ async def step_back(ctx: StepContext, step: Step, failure: StepFailedError) -> S
     if session.unrecorded or weight is None or await trouble_with_old(session) is not None:
         failure.on_fail = None
         return failure
-    await shift_to(session, weight)
-    session.emit(e.SteppedBack(ctx.phase, ctx.index, failed, weight, failure.message, ctx.of))
+    session.emit(e.StepBackDecided(ctx.phase, ctx.index, failed, weight, failure.message, ctx.of))
     return await stay_back(ctx, step)
 
 
@@ -38,8 +37,13 @@ def last_that_held(ctx: StepContext) -> int | None:
 
 async def stay_back(ctx: StepContext, step: Step) -> StepFailedError:
     """Another hold at the weight that was gone back to, then a pause; who fails there too goes back all the way."""
-    stepped = ctx.session.state.stepped_back or {}
+    session = ctx.session
+    stepped = session.state.stepped_back or {}
     first, failed, weight = stepped["reason"], stepped["from_weight"], stepped["weight"]
+    if session.state.weight != weight:
+        await shift_to(session, weight)
+    if not stepped.get("done"):
+        session.emit(e.SteppedBack(ctx.phase, ctx.index, failed, weight, first, ctx.of))
     try:
         if weight:
             gates, seconds, every = (getattr(step.settings, name) for name in ("gates", "hold", "every"))
@@ -51,6 +55,6 @@ async def stay_back(ctx: StepContext, step: Step) -> StepFailedError:
 
 
 def has_stepped_back(ctx: StepContext) -> bool:
-    """Whether an earlier process went back in this very step, and did not get to its end."""
+    """Whether an earlier process decided to go back in this very step, and did not get to its end."""
     stepped = ctx.session.state.stepped_back
     return stepped is not None and stepped["of"] == ctx.of

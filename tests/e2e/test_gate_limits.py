@@ -163,6 +163,34 @@ def test_a_change_by_hand_steps_back_to_the_weight_before_it(quick: Site) -> Non
     assert quick.status()["weight"] == {"intended": 10, "live": 10}
 
 
+GATES = """\
+shift:
+  - shift:
+      to: 50
+      hold: 20s
+      every: 40ms
+      gates:
+        - {{http: {{backend: new, path: /gate}}, on_fail: {first}}}
+        - {{http: {{backend: new, path: /gate, max_time: 5s}}, on_fail: {second}}}
+"""
+
+
+@pytest.mark.parametrize("order", [("pause", "rollback"), ("rollback", "pause")])
+def test_of_two_gates_that_fail_at_once_the_graver_consequence_follows(quick: Site, order: tuple[str, str]) -> None:
+    first, second = order
+    quick.write_plan(GATES.format(first=first, second=second))
+    quick.cutover("proxy", "start")
+    run = quick.start("run", "--json")
+    assert run.stdout is not None
+    while (event := json.loads(run.stdout.readline()))["event"] != "GateEvaluated" or event["weight"] != 50:
+        pass
+    quick.new.failing = frozenset({"/gate"})
+    run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert quick.status()["state"] == "rolled_back"
+    assert quick.status()["weight"] == {"intended": 0, "live": 0}
+
+
 def kill_after(process: subprocess.Popen[str], kind: str, **data: Any) -> None:
     """Kill a run that prints NDJSON as soon as it has told such an event."""
     assert process.stdout is not None
@@ -185,11 +213,17 @@ def test_a_killed_hold_is_gone_on_with_the_failures_that_were_counted(site: Site
     assert "(3rd of 3 failures)" in failed.stderr
 
 
-def test_a_step_back_that_was_killed_is_finished_and_not_tried_again_without_a_word(site: Site) -> None:
-    plan(site, f"on_fail: step_back, {ONCE_AND_LAST}", through="10, 50", hold="1s")
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("StepBackDecided", {}), ("ShiftIntended", {"from_weight": 50}), ("SteppedBack", {"weight": 10})],
+)
+def test_a_step_back_that_was_killed_is_finished_and_not_tried_again_without_a_word(
+    quick: Site, kind: str, data: dict[str, Any]
+) -> None:
+    site = quick
+    plan(site, f"on_fail: step_back, {ONCE_AND_LAST}", through="10, 50", hold="600ms")
     site.new.scripts["/gate"] = [200, 200, 200, 500]
-    kill_after(site.start("run", "--json"), "SteppedBack", weight=10)
-    assert site.status()["weight"] == {"intended": 10, "live": 10}
+    kill_after(site.start("run", "--json"), kind, **data)
     assert "stepped back from 50 to 10" in site.cutover("run", expect=4).stderr
     assert site.status()["weight"] == {"intended": 10, "live": 10}
     site.cutover("resume")

@@ -38,6 +38,17 @@ def test_a_signal_in_a_hold_returns_to_the_weight_before_the_step(site: Site, si
     assert traffic.failed == []
 
 
+def test_a_signal_in_a_hold_that_was_gone_on_with_returns_to_the_weight_before_the_step(site: Site) -> None:
+    site.write_plan("shift:\n  - shift: {through: [10, 50], hold: 60s}\n")
+    for signum in (signal.SIGKILL, signal.SIGTERM):
+        run = site.start("run")
+        site.wait_for_state("holding")
+        run.send_signal(signum)
+        run.communicate(timeout=30)
+    assert run.returncode == 143
+    assert site.status()["weight"] == {"intended": 0, "live": 0}
+
+
 def test_a_signal_in_a_watch_leaves_the_weight(site: Site) -> None:
     site.write_plan(
         "shift:\n  - shift: {to: 50}\nsoak:\n"

@@ -57,6 +57,20 @@ def test_stopped_it_leaves_the_weight_and_the_runs_state(site: Site, signum: int
     assert site.status()["weight"] == {"intended": 50, "live": 50}
 
 
+def test_after_a_kill_the_run_is_interrupted_before_while_and_after_it_is_watched(site: Site) -> None:
+    site.write_plan(f"shift:\n  - shift: {{to: 50, hold: 1h, {HEALTH}}}\n")
+    run = site.start("run")
+    site.wait_for_state("holding")
+    run.kill()
+    run.communicate(timeout=LIMIT_S)
+    assert site.status()["state"] == "interrupted"
+    process = begun(site)
+    assert (site.status()["state"], site.status()["hold"]) == ("interrupted", None)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=LIMIT_S)
+    assert (site.status()["state"], site.status()["next"]) == ("interrupted", "cutover run")
+
+
 def test_a_breach_brings_traffic_back_and_ends_the_run(site: Site) -> None:
     waiting(site)
     process = begun(site, "--every", "200ms")

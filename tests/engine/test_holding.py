@@ -147,7 +147,7 @@ def test_weights_that_held_are_known_until_traffic_goes_below_them() -> None:
     assert state.held_in("shift/0/k") == (10, 25, 50)
     assert state.held_in("shift/1/k") == ()
     assert fold(e.ShiftVerified(25, "r", 50), state=state).held_in("shift/0/k") == (10, 25)
-    stepped = fold(e.SteppedBack("shift", 0, 75, 25, "why", "shift/0/k"), state=state)
+    stepped = fold(e.StepBackDecided("shift", 0, 75, 25, "why", "shift/0/k"), state=state)
     assert stepped.held_in("shift/0/k") == (10,)
 
 
