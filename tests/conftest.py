@@ -28,6 +28,14 @@ settings.load_profile("ci")
 ENGINE_TIMEOUT_S = 30
 
 
+WORKERS_PER_CORE = 2
+"""Most tests wait for the real processes that they started."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """CI has everything that a test may need: there, what would skip has found something missing."""

@@ -25,7 +25,7 @@ ALLOWED = {
     "demo": {"engine", "hosts", "journal", "plan", "report", "cli"},
     "cli": {"engine", "report", "demo", "plan"},
 }
-REPORT_MAY_READ = {f"cutover.engine.{module}" for module in ("events", "state", "session", "latest")}
+REPORT_MAY_READ = {f"cutover.engine.{module}" for module in ("events", "fold", "state", "session", "latest")}
 
 
 def imports(path: Path) -> set[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cutover.artifacts import Artifacts
 from cutover.engine import events as e
+from cutover.engine import fold
 from cutover.engine import state as run_state
 from cutover.engine.lease import Leasing
 from cutover.engine.state import RunState
@@ -118,7 +119,7 @@ class Session:
             recorded = Recorded(seq=0, run=self.state.run, at=time.time(), kind=kind, data=redact_data(data))
         else:
             recorded, trouble = self._append(kind, data, event.exact)
-            self.state = run_state.apply(self.state, recorded)
+            self.state = fold.apply(self.state, recorded)
             self.journal_seq = recorded.seq
         for sink in self.sinks:
             sink.handle(recorded, event, self.state)
@@ -223,8 +224,8 @@ def fold_run(journal: Journal, plan: str, run: str) -> RunState:
         plan,
         run,
         RunState(run=run),
-        run_state.apply,
-        version=run_state.FOLD_VERSION,
+        fold.apply,
+        version=fold.VERSION,
         dump=run_state.dump,
         load=run_state.load,
     )

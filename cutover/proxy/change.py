@@ -4,55 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from cutover.errors import CutoverError, ProxyError, UnsafeError
-from cutover.proxy import by_hand, switch, verify
+from cutover.proxy import switch, verify
+from cutover.proxy.apply import Applied, Found, Move, apply, put
 from cutover.proxy.base import Changed, Guard, Intent, Live, Mode, Rendered
+from cutover.proxy.finishing import finish, see_through
 from cutover.proxy.render import FULL, Header, read_header
+from cutover.proxy.restore import restore
 
 if TYPE_CHECKING:
     from cutover.proxy.nginx import NginxProxy
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Found:
-    """How things stand before a change."""
-
-    live: Live
-    text: str | None
-    header: Header | None
-    running: bool
-
-    @property
-    def link_decides(self) -> bool:
-        """Whether the configuration that runs asks the link, so that a rename is a change."""
-        return self.header is not None and self.header.mode == "client" and self.header.revision == self.live.revision
-
-
-@dataclass(frozen=True)
-class Move:
-    """From what was found to a weight. ``text`` is the new file; None where only the link moves."""
-
-    weight: int
-    revision: str
-    mode: Mode
-    text: str | None
-    found: Found
-    toward_old: bool
-    timings: dict[str, float] = field(default_factory=dict)
-    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cuts the wait for the new weight short. What is being written is written to its end."""
-
-
-@dataclass(frozen=True)
-class Applied:
-    live: Live
-    draining: str = ""
 
 
 async def change(proxy: NginxProxy, weight: int, guard: Guard, *, settle: bool = False) -> Changed:
@@ -109,8 +72,8 @@ async def recover(proxy: NginxProxy, intent: Intent, guard: Guard) -> Live:
         if found.running:
             await verify.quiet(proxy.host)
         else:
-            await _finish(_start_as_before(proxy, intent))
-        await _finish(_restore(proxy, move, "a change that was cut short"))
+            await finish(_start_as_before(proxy, intent))
+        await finish(restore(proxy, move, "a change that was cut short"))
     return Live(intent.from_weight, intent.from_revision)
 
 
@@ -185,7 +148,7 @@ async def _refuse_standstill(proxy: NginxProxy, move: Move, guard: Guard) -> Non
         await proxy.host.start()
     except ProxyError as error:
         async with guard(_intent(proxy, move)):
-            await _put(proxy, move.weight, move.text or "")
+            await put(proxy, move.weight, move.text or "")
         raise UnsafeError(
             f"{error.message}; {proxy.config} has weight {move.weight} for its start", error.hint
         ) from error
@@ -249,159 +212,27 @@ def _intent_back(intent: Intent) -> Intent:
 
 async def _carry_out(proxy: NginxProxy, move: Move) -> Applied:
     """Apply and verify. A cancelled change toward old is finished first, one toward new is taken back first."""
-    task = asyncio.create_task(_apply(proxy, move))
+    task = asyncio.create_task(apply(proxy, move))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         if not move.toward_old:
             move.interrupted.set()
         try:
-            await _see_through(task)
+            await see_through(task)
         except (CutoverError, verify.NotServedError) as error:
-            await _see_through(_restore(proxy, move, str(error)))
+            await see_through(restore(proxy, move, str(error)))
         else:
             if not move.toward_old:
-                await _see_through(_restore(proxy, move, "interrupted"))
+                await see_through(restore(proxy, move, "interrupted"))
         raise
     except (CutoverError, verify.NotServedError) as error:
-        await _finish(_restore(proxy, move, str(error)))
+        await finish(restore(proxy, move, str(error)))
         hint = error.hint if isinstance(error, CutoverError) else None
         raise ProxyError(f"weight {move.weight} was not reached: {error}; {_as_before(move.found)}", hint) from error
     except Exception as error:
-        await _finish(_restore(proxy, move, repr(error)))
+        await finish(restore(proxy, move, repr(error)))
         raise
-
-
-async def _apply(proxy: NginxProxy, move: Move) -> Applied:
-    """Replace, reload or rename, verify; what is still draining."""
-    clock, was = time.monotonic(), move.found.live.weight or 0
-    if move.text is None:
-        wanted = Live(move.weight, move.revision)
-        await switch.point(proxy.host, proxy.spec, move.weight)
-        move.timings["apply"] = time.monotonic() - clock
-        await verify.answered(proxy.spec, wanted, move.interrupted)
-        move.timings["verify"] = time.monotonic() - clock - move.timings["apply"]
-        return Applied(wanted)
-    if move.mode == "client":
-        # Workers that ask the link see it at once: it may not run ahead of the file toward new.
-        first = min(move.weight, was) if move.found.link_decides else move.weight
-        await switch.point(proxy.host, proxy.spec, first)
-    wanted = Live(move.weight, await _put(proxy, move.weight, move.text))
-    since = await _reload(proxy, running=move.found.running)
-    if move.mode == "client" and move.found.link_decides:
-        await switch.point(proxy.host, proxy.spec, move.weight)
-    move.timings["apply"] = time.monotonic() - clock
-    await verify.reloaded(proxy.host, proxy.spec, wanted, since, move.interrupted)
-    move.timings["verify"] = time.monotonic() - clock - move.timings["apply"]
-    if not move.toward_old:
-        return Applied(wanted)
-    clock = time.monotonic()
-    draining = await verify.drained(proxy.host, since)
-    move.timings["drain"] = time.monotonic() - clock
-    return Applied(wanted, draining)
-
-
-async def _reload(proxy: NginxProxy, *, running: bool) -> verify.Before:
-    if not running:
-        await proxy.host.start()
-        return verify.Before(frozenset(), await proxy.host.log_mark())
-    since = await verify.before(proxy.host)
-    await proxy.host.reload()
-    return since
-
-
-async def _put(proxy: NginxProxy, weight: int, text: str) -> str:
-    """Write the file, and return its revision. Weight 0 was written beside it before: a full disk takes a rename."""
-    try:
-        await proxy.host.replace(proxy.config, text)
-    except ProxyError:
-        if weight != 0 or not await _rename_spare(proxy):
-            raise
-        text = await proxy.current() or ""
-    header = read_header(text)
-    return header.revision if header else ""
-
-
-async def _rename_spare(proxy: NginxProxy) -> bool:
-    try:
-        await proxy.host.rename(proxy.spare, proxy.config)
-    except ProxyError:
-        return False
-    return True
-
-
-async def _restore(proxy: NginxProxy, move: Move, cause: str) -> None:
-    """Put back what was, verified; raises ``UnsafeError`` with what to do by hand."""
-    was, unstopped = move.found.live, asyncio.Event()
-    try:
-        if move.mode == "client" or move.found.link_decides:
-            if was.weight is not None:
-                await switch.prepare(proxy.host, proxy.spec, was.weight)
-            await switch.point(proxy.host, proxy.spec, was.weight)
-        if move.text is None:
-            await verify.answered(proxy.spec, was, unstopped)
-            return
-        if await _stands_as_before(proxy, move):
-            return
-        await _put_back(proxy, move)
-        if not move.found.running:
-            return
-        since = await _reload(proxy, running=True)
-        if was.weight is None:
-            await verify.gone_quiet(proxy.host, since)
-        else:
-            await verify.reloaded(proxy.host, proxy.spec, was, since, unstopped, mind_log=False)
-    except (CutoverError, verify.NotServedError) as error:
-        weight = move.weight if move.toward_old else was.weight or 0
-        raise UnsafeError(
-            f"{cause}; and what was before could not be restored: {error}",
-            hint="\n".join(by_hand.commands(proxy.spec, weight, proxy.config)),
-        ) from error
-
-
-async def _stands_as_before(proxy: NginxProxy, move: Move) -> bool:
-    """Whether neither the file nor what runs was changed: then nothing has to be written, which may be impossible."""
-    if await proxy.current() != move.found.text:
-        return False
-    if not move.found.running or move.found.live.weight is None:
-        return True
-    return await verify.settled(proxy.spec, move.found.live)
-
-
-async def _put_back(proxy: NginxProxy, move: Move) -> None:
-    if move.found.text is None:
-        await proxy.host.remove(proxy.config)
-        return
-    await proxy.place_include(settled=move.found.header is not None and move.found.header.mode == "settled")
-    await proxy.host.replace(proxy.config, move.found.text)
-
-
-async def _finish(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """See it through, and only then be cancelled, if we were meanwhile."""
-    task = work if isinstance(work, asyncio.Task) else asyncio.create_task(work)
-    cancelled = await _ended(task)
-    result = task.result()
-    if cancelled:
-        raise asyncio.CancelledError
-    return result
-
-
-async def _see_through(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """As ``_finish``, for one who is being cancelled already and will say so."""
-    task = work if isinstance(work, asyncio.Task) else asyncio.create_task(work)
-    await _ended(task)
-    return task.result()
-
-
-async def _ended(task: asyncio.Task[Any]) -> bool:
-    """Whether we were cancelled while it went to its end: its waits have limits of their own."""
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            cancelled = True
-    return cancelled
 
 
 def _stands(found: Found, wanted: Live) -> bool:

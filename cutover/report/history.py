@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cutover.engine.events import decode
-from cutover.engine.state import RunState, apply
+from cutover.engine.fold import apply
+from cutover.engine.state import RunState
 from cutover.journal.base import Recorded
 from cutover.plan.units import format_duration
 from cutover.report.lines import HASH_LENGTH

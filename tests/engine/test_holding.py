@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
+from cutover.engine.fold import VERSION, apply
 from cutover.engine.gates import all_of
 from cutover.engine.holding import LATE_S, Clock
-from cutover.engine.state import FOLD_VERSION, RunState, apply, dump, load
+from cutover.engine.state import RunState, dump, load
 from cutover.engine.tally import Tally
 from cutover.journal.base import Recorded
 from cutover.plan.step import Gate
@@ -100,7 +101,7 @@ def test_what_a_killed_process_watched_and_counted_is_in_the_fold() -> None:
     assert Tally.of(left, 3) == Tally()
     assert state.hold is None
     assert load(dump(state)) == state
-    assert FOLD_VERSION != "3"
+    assert VERSION != "3"
 
 
 @pytest.mark.parametrize(

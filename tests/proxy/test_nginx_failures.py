@@ -18,7 +18,7 @@ import pytest
 from cutover.errors import ProxyError, UnsafeError
 from cutover.hosts import base
 from cutover.hosts.managed import ManagedHost
-from cutover.proxy import by_hand, change, emergency, switch, verify
+from cutover.proxy import apply, by_hand, emergency, switch, verify
 from cutover.proxy.base import Intent, Live
 from cutover.proxy.nginx import NginxProxy
 from tests.support.nginx import Bench, Clients, fetch
@@ -223,8 +223,8 @@ async def test_a_change_that_was_cut_short_is_finished_or_restored(
 ) -> None:
     proxy = await at(new_bench, 50, by)
     place = {
-        "before the file": ("_put", change),
-        "before the reload": ("_reload", change),
+        "before the file": ("put", apply),
+        "before the reload": ("reload", apply),
         "before the answer": ("reloaded" if by == "request" else "answered", verify),
         "before the link": ("point", switch),
     }[stage]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cutover.engine import events as e
-from cutover.engine.state import RunState, apply
+from cutover.engine.fold import apply
+from cutover.engine.state import RunState
 from cutover.journal.base import Recorded
 
 RUN = "20260131-120000-aaaa"
