@@ -104,6 +104,10 @@ class CheckContext(Protocol):
         """Where a backend is and with which headers; ``proxy`` is as clients reach it."""
         ...
 
+    async def log_trouble(self) -> str | None:
+        """Why nothing can be learned from the proxy's log; None where it can be read as it is now."""
+        ...
+
     @property
     def traffic(self) -> Observer:
         """What the proxy saw since the last verified shift."""
@@ -125,6 +129,13 @@ class Check(StepSettings):
 
     @abstractmethod
     async def run(self, ctx: CheckContext) -> Result: ...
+
+    async def obstacle(self, ctx: CheckContext, held_s: float) -> str | None:  # noqa: ARG002 - for overriding it
+        """Why it could not be measured, whatever traffic there will be; None where it could.
+
+        Asked before traffic moves. ``held_s``: for how many seconds the weight is to be held.
+        """
+        return None
 
     def requests(self) -> Sequence[str]:
         """What it will ask, for ``cutover plan``."""

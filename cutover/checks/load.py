@@ -25,7 +25,7 @@ from cutover.parity.settings import Documents, Sources
 from cutover.plan.model import Plan
 from cutover.plan.request import Headers, Request
 from cutover.plan.step import Step
-from cutover.plan.thresholds import DIFFERENCES, METRICS, Threshold, Verdict, parse_threshold
+from cutover.plan.thresholds import DIFFERENCES, METRICS, MIN_SAMPLES, Threshold, Verdict, parse_threshold
 from cutover.plan.units import Duration, Rate, format_duration, format_rate
 
 if TYPE_CHECKING:
@@ -117,6 +117,10 @@ class Load(Check, Sources):
         if self.rate and self.count and self.count / self.rate > self._limit:
             takes, limit = format_duration(self.count / self.rate), format_duration(self._limit)
             raise _mistake(f"{self.count} requests at {format_rate(self.rate)} take {takes}, and it ends after {limit}")
+        too_few = [one for one in self.thresholds if self.count and MIN_SAMPLES.get(one.metric, 0) > self.count]
+        if too_few:
+            metric = too_few[0].metric
+            raise _mistake(f"{metric} takes {MIN_SAMPLES[metric]:,} requests at least, and count is {self.count}")
         if self.binary is not None and self.engine != "k6":
             raise _mistake("binary is where k6 is: it needs engine: k6")
         timed = self.rate is not None or self.count is None

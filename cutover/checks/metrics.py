@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from cutover.checks.base import BackendName, Check, CheckContext, Result, Target
 from cutover.plan.grammar import Url
@@ -52,22 +53,46 @@ class Metrics(Check):
     headers: Headers = Field(default_factory=dict)
     timeout: Duration = 10.0
 
+    @field_validator("timeout")
+    @classmethod
+    def _some_time(cls, timeout: float) -> float:
+        if not timeout:
+            raise PydanticCustomError("metrics", "no time at all: no server answers in it")
+        return timeout
+
     def summary(self) -> str:
         return f"{_short(self.query)} {self.threshold}"
 
     def asks(self) -> Sequence[BackendName]:
         return ()
 
+    async def obstacle(self, ctx: CheckContext, held_s: float) -> str | None:  # noqa: ARG002 - as all checks
+        return await self.trouble()
+
+    async def trouble(self) -> str | None:
+        """Why the server gives no answer to the query; None where it does, be it that there are no data."""
+        try:
+            await self._asked()
+        except NoValueError as error:
+            return str(error)
+        return None
+
     async def run(self, ctx: CheckContext) -> Result:  # noqa: ARG002 - as all checks
+        try:
+            return self._judged(await self._asked())
+        except NoValueError as error:
+            return Result(Verdict.UNKNOWN, str(error))
+
+    async def _asked(self) -> list[Series]:
+        """Raises ``NoValueError`` with the server's address."""
         server = Target("prometheus", self.prometheus, self.headers)
         try:
             async with asyncio.timeout(self.timeout):
-                series = await self._ask(server)
+                return await self._ask(server)
         except NoValueError as error:
-            return Result(Verdict.UNKNOWN, redact(f"{server.address}: {error}"))
+            raise NoValueError(redact(f"{server.address}: {error}")) from None
         except TimeoutError:
-            return Result(Verdict.UNKNOWN, f"{server.address}: no answer within {format_duration(self.timeout)}")
-        return self._judged(series)
+            raise NoValueError(f"{server.address}: no answer within {format_duration(self.timeout)}") from None
 
     async def _ask(self, server: Target) -> list[Series]:
         import aiohttp  # noqa: PLC0415 - start-up time

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from cutover.traffic.judge import Terms
 
 USUAL_WINDOW_S = 300.0
+LEAST_WINDOW_S = 1.0
 UNMEASURED = frozenset(DIFFERENCES)
 _PATH = re.compile(r"/[^\s?#]*")
 
+ALL_TRAFFIC = 100
 LEAST_CONFIDENCE, MOST_CONFIDENCE = 50.0, 99.99
 
 
@@ -101,8 +103,8 @@ class Traffic(Check):
     @field_validator("window")
     @classmethod
     def _some_time(cls, window: float | None) -> float | None:
-        if window == 0:
-            raise _mistake("no time at all: nothing could be seen")
+        if window is not None and window < LEAST_WINDOW_S:
+            raise _mistake(f"next to nothing could be seen in it: a window takes {LEAST_WINDOW_S:g}s at least")
         return window
 
     @model_validator(mode="after")
@@ -118,6 +120,22 @@ class Traffic(Check):
         parts += [f"{route}: {', '.join(map(str, limits))}" for route, limits in self.routes.items() if limits]
         return "; ".join(parts)
 
+    def unmeasurable(self, weight: int) -> str | None:
+        if not weight:
+            return "all traffic is on old then: there are no requests of new to see"
+        if weight == ALL_TRAFFIC and self._compares:
+            compared = "the judge" if self.judge else "a limit against old"
+            return (
+                f"at weight 100 nothing goes to old, and {compared} is unknown: leave it to the weights below, "
+                "and limits on new alone to this one"
+            )
+        return None
+
+    @property
+    def _compares(self) -> bool:
+        limits = [self.thresholds, *self.routes.values()]
+        return self.judge is not None or any(one.against_old for some in limits for one in some)
+
     @property
     def longest_window(self) -> float:
         return USUAL_WINDOW_S if self.window is None else self.window
@@ -128,6 +146,11 @@ class Traffic(Check):
 
     def asks(self) -> Sequence[BackendName]:
         return ()
+
+    async def obstacle(self, ctx: CheckContext, held_s: float) -> str | None:
+        if not held_s:
+            return "it is asked at once after the change, when new has had no requests yet: give the shift a hold"
+        return await ctx.log_trouble()
 
     async def run(self, ctx: CheckContext) -> Result:
         from cutover.traffic.conclude import ALL, Question, conclude  # noqa: PLC0415 - start-up time

@@ -17,7 +17,7 @@ from cutover.engine.phases import CLEANUP_PHASE, choose_phases, finish, run_phas
 from cutover.engine.rollback import roll_back
 from cutover.engine.session import Session
 from cutover.engine.shifting import shift_to, weight_for_sure
-from cutover.engine.steps import early_gates, go_back
+from cutover.engine.steps import early_gates, go_back, refuse_obstacles
 from cutover.errors import CheckFailedError, UsageError, WaitingError
 from cutover.journal import exclusive
 from cutover.plan.step import Gate, Step
@@ -65,7 +65,8 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
     async def work(session: Session) -> None:
         _refuse_while_waiting(session)
         await open_or_continue(session, [])
-        if weight <= await weight_for_sure(session):
+        now = await weight_for_sure(session)
+        if weight < now or not weight or (weight == now and not hold_s):
             await shift_to(session, weight)
             return
         step = gating_step(session, weight)
@@ -77,6 +78,8 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
         try:
             async with session.lease.kept():
                 await evaluate_once(ctx, early_gates(gates))
+                if hold_s:
+                    await refuse_obstacles(ctx, gates, hold_s)
                 await _judge_so_far(session, ctx, gates)
                 if lease is not None:
                     await ctx.lease(lease)

@@ -223,6 +223,9 @@ class _Alone:
     def artifacts(self) -> Path:
         raise UsageError("a comparison without a run keeps no artifacts")
 
+    async def log_trouble(self) -> str | None:
+        raise UsageError("a comparison without a run looks at no traffic")
+
     @property
     def traffic(self) -> Observer:
         raise UsageError("a comparison without a run has seen no traffic")

@@ -76,6 +76,9 @@ class StepContext:
     def target(self, name: BackendName) -> Target:
         return self.values.target(self.session.plan, name)
 
+    async def log_trouble(self) -> str | None:
+        return await observing.log_trouble(self.session.proxy)
+
     @property
     def traffic(self) -> Observer:
         return observing.observer(self.session)

@@ -15,6 +15,10 @@ from typing import Literal
 
 from cutover import __version__
 from cutover.checks.load import Load
+from cutover.checks.metrics import Metrics
+from cutover.checks.traffic import Traffic
+from cutover.engine.buckets import evenness
+from cutover.engine.observing import log_trouble
 from cutover.engine.opening import Options
 from cutover.errors import CutoverError, PlanError, ProxyError
 from cutover.journal import open_journal
@@ -22,6 +26,7 @@ from cutover.load.order import ImpossibleError
 from cutover.load.program import find_k6
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
+from cutover.plan.step import StepSettings
 from cutover.proxy import NginxProxy, ProxySpec, lease, open_proxy
 from cutover.proxy.base import Live
 
@@ -53,6 +58,7 @@ async def examine(options: Options) -> list[Finding]:
         return [*findings, *(Finding("problem", "plan", str(mistake)) for mistake in error.mistakes)]
     findings.append(Finding("ok", "plan", f"{loaded.plan.name}: no mistakes"))
     findings.extend(_k6(loaded.plan))
+    findings.extend(await _prometheus(loaded.plan))
     findings.extend(_store(options, loaded))
     proxy = open_proxy(ProxySpec.of(loaded.plan), options.state_folder(loaded.plan.name), options.templates)
     findings.extend(await _proxy(proxy, loaded.plan))
@@ -88,12 +94,29 @@ def _docker() -> Finding:
         return Finding("note", "docker", error.message)
 
 
+def _settings(plan: Plan) -> list[StepSettings]:
+    """Of all steps and their gates."""
+    return [
+        one.settings
+        for steps in plan.phases.values()
+        for step in steps
+        for one in (step, *getattr(step.settings, "gates", ()))
+    ]
+
+
+async def _prometheus(plan: Plan) -> list[Finding]:
+    """Each query that a gate of the plan would ask."""
+    findings = []
+    for metrics in [one for one in _settings(plan) if isinstance(one, Metrics)]:
+        trouble = await metrics.trouble()
+        said = f"{metrics.summary()}: {trouble or 'answered'}"
+        findings.append(Finding("problem" if trouble else "ok", "metrics", said))
+    return list(dict.fromkeys(findings))
+
+
 def _k6(plan: Plan) -> list[Finding]:
     """Each k6 that a load of the plan would run."""
-    steps = [
-        one for steps in plan.phases.values() for step in steps for one in (step, *getattr(step.settings, "gates", ()))
-    ]
-    loads = [step.settings for step in steps if isinstance(step.settings, Load) and step.settings.engine == "k6"]
+    loads = [one for one in _settings(plan) if isinstance(one, Load) and one.engine == "k6"]
     findings = []
     for binary in dict.fromkeys(load.binary for load in loads):
         try:
@@ -142,7 +165,17 @@ async def _proxy(proxy: NginxProxy, plan: Plan) -> list[Finding]:
     findings.extend(_clock(plan, live, sent, time.time()))
     seen = f"weight {live.weight} %, revision {live.revision}" if live.weight is not None else live.reason
     findings.append(Finding("ok" if live.weight is not None else "note", "live", seen))
-    return findings
+    return [*findings, *await _log(proxy, plan)]
+
+
+async def _log(proxy: NginxProxy, plan: Plan) -> list[Finding]:
+    """Whether gates on traffic can read it, and what it says of how clients are told apart."""
+    found = []
+    if any(isinstance(one, Traffic) for one in _settings(plan)) and (trouble := await log_trouble(proxy)):
+        found.append(Finding("problem", "log", trouble))
+    if proxy.spec.by_client and (even := await evenness(proxy)):
+        found.append(Finding("ok" if even[0] else "note", "clients", even[1]))
+    return found
 
 
 def _clock(plan: Plan, live: Live, sent: float, answered: float) -> list[Finding]:

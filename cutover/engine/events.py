@@ -201,6 +201,8 @@ class GateEvaluated(Event):
         if self.verdict != "fail" or (self.failures == 1 and self.failures_in_a_row in {0, 1}):
             return ""
         of_all = f"{_nth(self.failed)} of {self.failures} failures" if self.failures else ""
+        if self.failed > self.failures > 0:
+            of_all = f"{self.failed} failures, the limit is {self.failures}"
         named = "in a row" if self.failures else "failures in a row"
         of_row = f"{_nth(self.in_a_row)} of {self.failures_in_a_row} {named}" if self.failures_in_a_row else ""
         return ", ".join(filter(None, (of_all, of_row)))

@@ -276,6 +276,9 @@ def _(event: e.ApprovalRequested, state: RunState, recorded: Recorded) -> RunSta
 
 @_apply.register
 def _(event: e.Approved, state: RunState, recorded: Recorded) -> RunState:
+    if not state.asks_approval:
+        # Of a pause: somebody has looked, and what goes on from there is the same.
+        return state
     where = f"{state.phase}/{state.waiting_for}"
     return replace(
         state, status="idle", waiting_for="", asks_approval=False, last_error=None, approved=(*state.approved, where)

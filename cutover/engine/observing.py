@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cutover.traffic.tries import Backends
 
 CHUNK_BYTES = 4 * 1024 * 1024
+LOOK_BYTES = 64 * 1024
 
 
 async def log_end(session: Session) -> Mapping[str, Any]:
@@ -29,6 +30,28 @@ async def log_end(session: Session) -> Mapping[str, Any]:
     except CutoverError as error:
         session.artifacts_note(f"gates on traffic begin later: {error.message}")
         return {}
+
+
+async def log_trouble(proxy: NginxProxy) -> str | None:
+    """Why nothing could be learned from the log of a server block that is not cutover's; None where it could.
+
+    Looks at its newest lines: others than cutover's format can't be read.
+    """
+    from cutover.traffic.lines import parse  # noqa: PLC0415 - start-up time
+
+    if proxy.spec.proxy.server is not None:
+        return None
+    try:
+        log = ProxyLog(proxy)
+        end = (await log.read(None)).cursor
+        begin = LogCursor(end.file, max(0, end.offset - LOOK_BYTES))
+        newest = parse((await log.read(begin)).data)
+    except CutoverError as error:
+        return error.message
+    if newest.count and newest.unreadable == newest.count:
+        needed = f"access_log {await proxy.access_log()} {proxy.spec.variable};"
+        return f"the access log is not in the format that cutover reads: your own server block needs `{needed}`"
+    return None
 
 
 def observer(session: Session) -> Observer:
@@ -109,7 +132,7 @@ class ProxyLog:
             if self._proxy.spec.proxy.server is not None:
                 raise
             needed = f"access_log {file.path} {self._proxy.spec.variable};"
-            raise ProxyError(f"{error.message}: your own server block needs {needed}", error.hint) from error
+            raise ProxyError(f"{error.message}: your own server block needs `{needed}`", error.hint) from error
         return Chunk(read.data, read.cursor, read.behind, read.note)
 
     async def newest(self, cursor: LogCursor, seconds: float) -> LogCursor | None:

@@ -20,11 +20,15 @@ from cutover.engine.session import Session
 from cutover.engine.shifting import recover, shift_to
 from cutover.engine.state import step_id
 from cutover.engine.stepping import has_stepped_back, stay_back, step_back
+from cutover.engine.variables import UnsavedError
 from cutover.errors import EXIT_FAILED, CutoverError, LockedError, UnsafeError, WaitingError
 from cutover.plan.step import Gate, Step
+from cutover.plan.thresholds import Verdict
 from cutover.plan.units import format_duration
 from cutover.proxy import by_hand
 from cutover.redact import redact_data
+
+OBSTACLE_TIMEOUT_S = 30.0
 
 
 def step_key(step: Step) -> str:
@@ -107,6 +111,7 @@ async def _perform(session: Session, ctx: StepContext, step: Step) -> tuple[str,
     try:
         if step.type == "shift" and gates:
             await evaluate_once(ctx, early_gates(gates))
+            await refuse_obstacles(ctx, gates, getattr(step.settings, "hold", 0.0))
         return await _act(ctx, step), None
     except StepFailedError as failure:
         if failure.on_fail != "step_back":
@@ -117,6 +122,23 @@ async def _perform(session: Session, ctx: StepContext, step: Step) -> tuple[str,
 def early_gates(gates: Sequence[Gate]) -> list[Gate]:
     """The gates that can be asked before new has any traffic."""
     return [gate for gate in gates if not getattr(gate.settings, "needs_traffic", False)]
+
+
+async def refuse_obstacles(ctx: StepContext, gates: Sequence[Gate], held_s: float) -> None:
+    """Gates that need traffic are asked later, but what prevents them is found out before any moves."""
+    for gate in gates:
+        if gate in early_gates(gates) or gate.consequence(Verdict.UNKNOWN) == "continue":
+            continue
+        assert isinstance(gate.settings, Check)  # noqa: S101 - gates are checks by the model
+        try:
+            async with asyncio.timeout(OBSTACLE_TIMEOUT_S):
+                filled = (await ctx.ready(gate)).filled(gate).settings
+                assert isinstance(filled, Check)  # noqa: S101 - as it was before
+                obstacle = await filled.obstacle(ctx, held_s)
+        except (TimeoutError, UnsavedError) as error:
+            obstacle = str(error) or f"no answer within {format_duration(OBSTACLE_TIMEOUT_S)}"
+        if obstacle is not None:
+            raise StepFailedError(f"gate {gate.title!r} could not be measured: {obstacle}", Verdict.UNKNOWN)
 
 
 async def _act(ctx: StepContext, step: Step) -> str:

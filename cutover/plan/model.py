@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from cutover.plan.base import PlanModel, validate_with
+from cutover.plan.base import PlanModel, mistakes_at, validate_with
 from cutover.plan.grammar import (
     HOST,
     KEY,
@@ -29,6 +29,7 @@ from cutover.plan.grammar import (
     missing,
     mistake,
 )
+from cutover.plan.measurable import unmeasurable
 from cutover.plan.request import HeaderValue
 from cutover.plan.step import Step
 from cutover.plan.units import Size
@@ -303,6 +304,13 @@ class Plan(PlanModel):
             if backends is not None and backends.fallback is None:
                 mistakes += [(place, "the plan's backends name no fallback") for place in _fallbacks(phase, steps)]
         return validate_with(phases, handler, mistakes, "Phases")
+
+    @field_validator("phases")
+    @classmethod
+    def _can_be_measured(cls, phases: dict[str, list[Step]]) -> dict[str, list[Step]]:
+        if doomed := list(dict(unmeasurable(phases, ROLLBACK_PHASE)).items()):
+            raise ValidationError.from_exception_data("Phases", mistakes_at(doomed))
+        return phases
 
     @property
     def forward_phases(self) -> list[str]:

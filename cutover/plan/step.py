@@ -48,6 +48,10 @@ class StepSettings(PlanModel):
         """How long the step takes at least, in seconds, when all is well."""
         return 0.0
 
+    def unmeasurable(self, weight: int) -> str | None:  # noqa: ARG002 - for those that override it
+        """Why it could never be measured while this weight is live; None where it could, as far as that is known."""
+        return None
+
     def default_timeout(self) -> float | None:
         """Seconds after which the step is given up where the plan does not say; None leaves that to the engine."""
         return None
@@ -242,7 +246,7 @@ def _wrong_keys(
     for key, item in value.items():
         if key in types or key in keys:
             continue
-        told = unknown_key(str(key), keys if chosen else [*types, *keys], what)
+        told = unknown_key(str(key), keys if chosen else [*types, *keys], "key" if chosen else what)
         if key in every_type or key in GATE_KEYS:
             message = (
                 f"{key} is an action, and a gate may change nothing"

@@ -140,6 +140,8 @@ def parse_threshold(text: object) -> Threshold:
     if metric == "share" and value == "weight":
         return Threshold(metric, op, 0.0, "weight")
     if ratio := _RATIO.fullmatch(value):
+        if not float(ratio.group(1)):
+            raise _mistake(f"{metric}: 0 times old is no limit that can be kept; write a factor, as in 1.5x old")
         return Threshold(metric, op, _number(metric, ratio.group(1)), "ratio")
     if offset := _OFFSET.fullmatch(value):
         return Threshold(metric, op, _value(metric, offset.group(1)), "offset")

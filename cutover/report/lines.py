@@ -160,7 +160,7 @@ def _(event: e.HoldStarted, _state: RunState) -> str | None:
 def _(event: e.HoldEnded, _state: RunState) -> str:
     if event.passed:
         return _step("held", weight(event.weight))
-    return _step("hold", f"ended early at {weight(event.weight)}: {event.reason}")
+    return _step("hold", f"ended at {weight(event.weight)}: {event.reason}")
 
 
 @_told.register

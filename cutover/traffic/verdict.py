@@ -13,7 +13,10 @@ from cutover.traffic.share import Share
 
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 LEAST_REQUESTS = 20
+LEAST_SPAN_S = 1.0
+"""Of less time a rate is an accident: two requests in a millisecond are no 2,000 a second."""
 AT_MOST = frozenset({"<=", "<", "=="})
+AT_LEAST = frozenset({">=", ">"})
 
 
 def least_requests(weight: int) -> int:
@@ -49,7 +52,7 @@ class Judged:
 def figures(tally: Tally, seconds: float) -> dict[str, float]:
     """Metrics in the units of thresholds; those with too few samples are absent."""
     found = {"requests": float(tally.requests)}
-    if seconds > 0:
+    if seconds >= LEAST_SPAN_S:
         found["rps"] = tally.requests / seconds
     if tally.tries:
         found["errors"] = tally.errors
@@ -85,6 +88,8 @@ def _judge_all(threshold: Threshold, ground: Ground, new: dict[str, float], old:
         return _too_few(threshold, ground)
     if verdict is Verdict.UNKNOWN:
         return Judged(threshold, verdict, _missing(threshold, ground))
+    if verdict is Verdict.FAIL and threshold.metric == "requests" and threshold.op in AT_LEAST:
+        return Judged(threshold, Verdict.UNKNOWN, f"{threshold} ({_told(threshold, new, old)} so far)")
     return Judged(threshold, verdict, "" if verdict is Verdict.PASS else _told(threshold, new, old))
 
 
@@ -165,6 +170,8 @@ def _missing(threshold: Threshold, ground: Ground) -> str:
         least = MIN_SAMPLES.get(metric, 1)
         if had < least:
             return f"{name} had {had:,} of the {least:,} requests that {metric} takes, {least - had:,} are missing"
+    if metric == "rps" and ground.seconds < LEAST_SPAN_S:
+        return f"rps is measured over {LEAST_SPAN_S:g}s at least"
     return f"{metric} could not be measured"
 
 

@@ -32,6 +32,9 @@ class Recording:
     def target(self, name: BackendName) -> Target:
         return Target(name, "http://127.0.0.1:1")
 
+    async def log_trouble(self) -> str | None:
+        return None
+
     @property
     def traffic(self) -> Observer:
         raise AssertionError("nothing here asks for traffic")

@@ -109,6 +109,9 @@ class Context:
     def target(self, name: BackendName) -> Target:
         return Target(name, self.urls[name], self.headers)
 
+    async def log_trouble(self) -> str | None:
+        return None
+
     @property
     def traffic(self) -> Observer:
         assert self.observer is not None, "this test gave the check no traffic"

@@ -210,7 +210,7 @@ async def test_ones_own_server_block_without_the_log_is_told_the_line_it_needs(
     made.observer = Observer(ProxyLog(proxy), LogCursor(), Counting(backends_of(spec)), weight=10, window=60)
     result = await made.judge(thresholds=["errors <= 1%"])
     assert result.verdict is Verdict.UNKNOWN
-    assert f"your own server block needs access_log {await proxy.access_log()} cutover_medical_api;" in result.summary
+    assert f"your own server block needs `access_log {await proxy.access_log()} cutover_medical_api;`" in result.summary
 
 
 async def test_requests_that_were_on_their_way_before_the_shift_do_not_count(following: Any, new_bench: Bench) -> None:

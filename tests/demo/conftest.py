@@ -89,6 +89,9 @@ class Context:
     def target(self, name: BackendName) -> Target:
         return Target(name, self.urls[name])
 
+    async def log_trouble(self) -> str | None:
+        return None
+
     @property
     def traffic(self) -> Observer:
         raise AssertionError("nothing here asks for traffic")

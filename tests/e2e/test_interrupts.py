@@ -146,6 +146,20 @@ def test_a_pause_keeps_the_weight_until_somebody_resumes(site: Site) -> None:
     assert site.status()["state"] == "done"
 
 
+def test_a_pause_that_somebody_approved_is_resumed_with_all_that_was_to_run(quick: Site) -> None:
+    quick.write_plan(
+        "shift:\n  - shift: {to: 50, hold: 200ms, every: 1h, gates: [{http: {backend: new, path: /gate}}]}\n"
+        "    on_fail: pause\nsoak:\n  - http: {backend: new, path: /after}\n"
+    )
+    quick.new.scripts["/gate"] = [200, 500]
+    quick.cutover("run", expect=4)
+    quick.cutover("approve", "--reason", "seen")
+    assert (quick.status()["state"], quick.status()["next"]) == ("waiting", "cutover resume")
+    quick.cutover("resume")
+    assert quick.new.seen["/after"] == 1
+    assert quick.status()["state"] == "done"
+
+
 def test_a_gate_that_fails_in_the_middle_of_a_hold_ends_it_at_once_and_rolls_back(site: Site) -> None:
     site.write_plan(HOLDING)
     with Traffic(site.port) as traffic:

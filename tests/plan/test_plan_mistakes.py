@@ -82,7 +82,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistak
         f"23:7: phases.Shift[1]: a step is a mapping with one of: {STEP_TYPES}",
         f"24:7: phases.Shift[2]: a step needs one of: {STEP_TYPES}",
         "25:7: phases.Shift[3]: exactly one step type, not http and wait",
-        "25:54: phases.Shift[3].on_fial: unknown step type 'on_fial' (did you mean 'on_fail'?)",
+        "25:54: phases.Shift[3].on_fial: unknown key 'on_fial' (did you mean 'on_fail'?)",
         "27:14: phases.rollback[0].shift: a rollback runs at weight 0, and can't shift",
     ]
 

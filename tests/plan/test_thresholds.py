@@ -73,6 +73,7 @@ def test_thresholds(text: str, threshold: Threshold) -> None:
         ("p95 <= " + "9" * 80 + "x old", "out of range"),
         ("p95 <= 1.5x new", "is not a duration"),
         ("p95 <= old", "is not a duration"),
+        ("p95 <= 0x old", "0 times old is no limit that can be kept"),
         ("errors <= weight", "errors: 'weight' is not a percentage"),
         ("p95 <= -5ms", "is not a duration"),
     ],
@@ -88,7 +89,8 @@ def thresholds(draw: st.DrawFn) -> Threshold:
     metric = draw(st.sampled_from(METRICS))
     limit = 100.0 if metric in PROPORTIONS else 86400.0 if metric in TIMES else 1e9
     relative = draw(st.sampled_from([None, "ratio", "offset"]))
-    number = st.decimals(0, limit if relative != "ratio" else 1000, allow_nan=False, places=6).map(float)
+    least, most = ("0.000001", 1000) if relative == "ratio" else (0, limit)
+    number = st.decimals(least, most, allow_nan=False, places=6).map(float)
     return Threshold(metric, draw(st.sampled_from(OPERATORS)), draw(number), relative)
 
 

@@ -33,7 +33,7 @@ PHASE shift: 1 step
   gate    pass    health: 200 in 4ms (at 10 %) [12ms]
   gate    unknown health: no answer within 1s (at 10 %) [12ms]
   gate    FAIL    health: 500, expected 2xx (at 10 %) [12ms]
-  hold    ended early at 10 %: gate 'health' at weight 10: fail: 500, expected 2xx
+  hold    ended at 10 %: gate 'health' at weight 10: fail: 500, expected 2xx
   FAIL    gate 'health' at weight 10: fail: 500, expected 2xx [9.5s]
 phase shift FAILED: gate 'health' at weight 10: fail: 500, expected 2xx
 ROLLBACK (automatic): shift: gate 'health' at weight 10: fail: 500, expected 2xx

@@ -102,6 +102,9 @@ class Context:
     def target(self, name: str) -> Target:
         return self.targets[name]
 
+    async def log_trouble(self) -> str | None:
+        return None
+
     @property
     def traffic(self) -> Observer:
         raise AssertionError("nothing here asks for traffic")

@@ -101,8 +101,18 @@ def test_a_fallback_is_told_only_where_it_was_asked() -> None:
     assert by_backend(seen)["fallback"] == {"rps": 0.4, "errors": 0.0}
 
 
-async def test_each_backend_has_its_own_figures(log: Path) -> None:
+async def test_of_less_than_a_second_there_is_no_rate(log: Path, clock: Clock) -> None:
     watching = observer(log)
+    with log.open("ab") as file:
+        file.write(line(msec=clock.now) * 30)
+    clock.now += 0.001
+    await watching.look(300)
+    assert set(by_backend(watching.recent(10))["new"]) == {"errors", "p50", "p95"}
+
+
+async def test_each_backend_has_its_own_figures(log: Path, clock: Clock) -> None:
+    watching = observer(log)
+    clock.now += 5
     with log.open("ab") as file:
         file.write(line() * 30 + old() * 40)
     await watching.look(300)

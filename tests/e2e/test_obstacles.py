@@ -1,0 +1,124 @@
+"""What would keep a gate unknown whatever traffic there is, is found before traffic moves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.forks import Forks
+from tests.support.site import Site, Traffic, free_port
+from tests.support.trouble import Edge, edge_site
+
+GATE = 'traffic: {thresholds: ["errors <= 50%"], min_requests: 5}'
+NEVER_MOVED = "traffic never moved"
+
+
+def shift(gate: str, hold: str = "2s") -> str:
+    return f"shift:\n  - shift: {{to: 50, hold: {hold}, every: 200ms, gates: [{{{gate}}}]}}\n"
+
+
+def metrics(port: int) -> str:
+    return f"metrics: {{prometheus: 'http://127.0.0.1:{port}', query: up, threshold: '<= 1'}}"
+
+
+@pytest.fixture
+def edge(tmp_path: Path, new_nginx: str, forks: Forks) -> Iterator[Edge]:
+    """An nginx whose server block is not cutover's, and a plan that leaves it so."""
+    with edge_site(tmp_path, new_nginx, forks) as made:
+        made.nginx.start()
+        yield made
+
+
+def own_block(edge: Edge, gate: str, access_log: str) -> None:
+    edge.plan(shift(gate))
+    kept = [line for line in edge.plan_file.read_text().splitlines() if not line.strip().startswith("server:")]
+    edge.plan_file.write_text("\n".join(kept) + "\n")
+    edge.cutover("run", "--until", "shift", expect=1)
+    (edge.conf_d / "z-own.conf").write_text(
+        f"server {{ listen 127.0.0.1:{edge.port}; include conf.d/site.server.inc; {access_log}\n"
+        f"location / {{ proxy_pass http://site; }} }}\n"
+    )
+    assert edge.nginx.run("-s", "reload").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("access_log", "said"),
+    [
+        ("", "there is no access log at "),
+        ("access_log {log} combined;", "the access log is not in the format that cutover reads"),
+    ],
+)
+def test_a_server_block_without_the_log_that_a_gate_reads_moves_nobody(edge: Edge, access_log: str, said: str) -> None:
+    log = edge.nginx.folder / "cutover-site.log"
+    own_block(edge, GATE, access_log.format(log=log))
+    with Traffic(edge.port, clients=2) as traffic:
+        while traffic.requests < 20:
+            pass
+        failed = edge.cutover("run", expect=1).stderr
+        told = edge.cutover("doctor", expect=1).stdout
+    assert said in failed
+    assert f"access_log {log} cutover_site;" in failed
+    assert NEVER_MOVED in failed
+    assert edge.new.seen.total() == 0
+    assert f"problem  log       {said}" in told
+
+
+def test_with_the_log_that_it_needs_it_is_judged(edge: Edge) -> None:
+    log = edge.nginx.folder / "cutover-site.log"
+    own_block(edge, GATE, f"access_log {log} cutover_site;")
+    with Traffic(edge.port, clients=4):
+        edge.cutover("run")
+    assert edge.status()["weight"] == {"intended": 50, "live": 50}
+
+
+def test_a_prometheus_that_does_not_answer_moves_nobody(quick: Site) -> None:
+    quick.write_plan(shift(metrics(port := free_port())))
+    failed = quick.cutover("run", expect=1).stderr
+    assert f"could not be measured: http://127.0.0.1:{port}: can't be reached" in failed
+    assert NEVER_MOVED in failed
+    assert quick.status()["weight"] == {"intended": 0, "live": 0}
+    by_hand = quick.cutover("shift", "--weight", "10", "--hold", "1s", expect=1).stderr
+    assert "can't be reached" in by_hand
+    assert quick.status()["weight"] == {"intended": 0, "live": 0}
+    assert f"problem  metrics   up <= 1: http://127.0.0.1:{port}" in quick.cutover("doctor", expect=1).stdout
+
+
+def test_a_gate_that_only_looks_on_holds_nothing_up(quick: Site) -> None:
+    quick.write_plan(shift(f"{metrics(free_port())}, on_fail: continue", hold="0s"))
+    quick.cutover("run")
+    assert quick.status()["weight"] == {"intended": 50, "live": 50}
+
+
+def test_a_gate_on_traffic_without_time_to_see_any_moves_nobody(quick: Site) -> None:
+    quick.write_plan(shift(GATE, hold="0s"))
+    failed = quick.cutover("run", expect=1).stderr
+    assert "give the shift a hold" in failed
+    assert NEVER_MOVED in failed
+    assert quick.status()["weight"] == {"intended": 0, "live": 0}
+
+
+@pytest.mark.parametrize(("key", "even"), [("$remote_port", True), ("$server_port", False)])
+def test_doctor_says_how_even_the_buckets_of_clients_are(quick: Site, key: str, even: bool) -> None:  # noqa: FBT001
+    """Each connection a client of its own, and all of them one, as behind a CDN."""
+    quick.write_plan("shift:\n  - shift: {to: 50}\n", split=f"{{by: client, key: {key}, dir: {quick.folder}/switch}}")
+    quick.cutover("run")
+    quick.share_of_new(2000)
+    told = next(line for line in quick.cutover("doctor").stdout.splitlines() if " clients " in line)
+    assert told.startswith("ok" if even else "note")
+    assert ("in 1 of 100 buckets of clients, the fullest has 100 %" in told) is not even
+
+
+def test_a_weight_that_is_live_is_held_once_more_by_hand_under_its_gates(quick: Site) -> None:
+    quick.write_plan(shift("http: {backend: new, path: /gate}"))
+    quick.cutover("shift", "--weight", "10")
+    quick.new.seen.clear()
+    held = quick.cutover("shift", "--weight", "10", "--hold", "600ms", "--json").stdout
+    events = [json.loads(line)["event"] for line in held.splitlines()]
+    assert {"HoldStarted", "HoldEnded"} <= set(events)
+    assert quick.new.seen["/gate"] >= 3
+    quick.new.failing = frozenset({"/gate"})
+    quick.cutover("shift", "--weight", "10", "--hold", "600ms", expect=1)
+    assert quick.status()["weight"] == {"intended": 0, "live": 0}
