@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cutover.plan.thresholds import TIMES, Threshold, Verdict, format_metric, worst
+from cutover.plan.units import format_duration
 from cutover.traffic import DEFAULT, telling
 from cutover.traffic.judge import Finding, Terms, judge_places
 from cutover.traffic.outage import moment_of
@@ -18,6 +19,9 @@ from cutover.traffic.verdict import Ground, Judged, figures, judge
 
 ALL = ""
 """The place of thresholds on all routes together."""
+
+QUIET_S = 10.0
+"""Without a request of new for so long, what a gate says is of before, and it says so."""
 
 _USUAL_TIME = "p95"
 
@@ -167,6 +171,8 @@ def _remarks(question: Question, seen: Seen, ground: Ground) -> list[str]:
         remarks.append(f"{seen.elsewhere.total():,} tries went to servers of neither backend, as {address}")
     if seen.buckets and question.weight and not ground.new.requests:
         remarks.append(f"the clients seen fall into {len(seen.buckets)} of 100 buckets, all of them on old")
+    if ground.new.requests and seen.quiet >= QUIET_S:
+        remarks.append(f"the last request of new was {format_duration(round(seen.quiet))} ago")
     if seen.unreadable:
         all_of_it = "all " if seen.unreadable == seen.lines else ""
         remarks.append(f"{all_of_it}{seen.unreadable:,} of the log's lines could not be read")

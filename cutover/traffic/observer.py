@@ -103,6 +103,7 @@ class Observer:
             seen = await asyncio.to_thread(Seen.merged, [one.seen for one in slices])
         seen.seconds = self._spanned(slices, window)
         seen.behind = self._behind
+        seen.quiet = time.monotonic() - max((one.end for one in slices if one.seen.requests(NEW)), default=self._since)
         seen.notes = [f"{note} ({count} times)" if count > 1 else note for note, count in self._notes.items()]
         return seen
 

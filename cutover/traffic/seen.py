@@ -55,6 +55,7 @@ class Seen:
     Left out of them: ``probes`` of cutover's own, ``picked`` by testers, ``earlier`` (answered under the configuration
     before), ``unreadable`` lines (with an ``example``), and ``elsewhere``: tries of servers that belong to no backend.
     ``buckets``: by client, how many requests of each bucket of clients. ``behind``: bytes of the log not read yet.
+    ``quiet``: for how many seconds new has had no request.
     """
 
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Seen:
     example: str = ""
     seconds: float = 0.0
     behind: int = 0
+    quiet: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     def tally(self, route: str, backend: str) -> Tally:

@@ -54,6 +54,15 @@ async def test_without_a_request_in_the_window_nothing_of_before_lets_it_pass(fo
         assert found.summary.startswith("new: no requests")
 
 
+async def test_a_verdict_on_what_was_before_says_how_long_ago_that_is(following: Following) -> None:
+    following.goes_by(60, all_well)
+    assert "ago" not in (await following.asks("errors <= 5%")).summary
+    following.goes_by(45, lambda msec, _: old(msec=msec))
+    found = await following.asks("errors <= 5%")
+    assert found.verdict is Verdict.PASS
+    assert found.summary.endswith("; the last request of new was 45s ago")
+
+
 async def test_a_window_is_its_own_beside_a_gate_with_a_longer_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
