@@ -154,7 +154,9 @@ async def _proxy(proxy: NginxProxy, plan: Plan) -> list[Finding]:
     if not await look("proxy", which):
         return findings
     findings.extend(Finding("note", "proxy", loss) for loss in await proxy.losses())
-    if not await proxy.host.running():
+    if (absence := await proxy.host.absence()) is not None:
+        if await proxy.host.orphans():
+            return [*findings, Finding("problem", "proxy", f"{absence.message} ({absence.hint})")]
         level: Level = "note" if kind == "managed" else "problem"
         findings.append(
             Finding(level, "proxy", "it does not run" + (": the first command starts it" * (level == "note")))

@@ -45,11 +45,12 @@ async def stop(options: Options, sure: Callable[[], bool]) -> bool:
     async def work(session: Session) -> None:
         nonlocal stopped
         _require_managed(session)
-        if not await session.proxy.host.running():
+        host = session.proxy.host
+        if not await host.running() and not await host.orphans():
             return
         if not sure():
             raise UsageError("nginx was left running")
-        await session.proxy.host.stop()
+        await host.stop()
         stopped = True
 
     await work_on(options, "proxy stop", work)
@@ -61,11 +62,14 @@ async def status(options: Options) -> dict[str, Any]:
     plan = options.load().plan
     proxy = open_proxy(ProxySpec.of(plan), options.state_folder(plan.name), options.templates)
     try:
-        running = await proxy.host.running()
+        absence = await proxy.host.absence()
     except ProxyError as error:
         return _told(plan.proxy.control.kind, plan.proxy.url, running=False, weight=None, reason=error.message)
     live = await proxy.live()
-    return _told(plan.proxy.control.kind, plan.proxy.url, running=running, weight=live.weight, reason=live.reason)
+    reason = live.reason
+    if absence is not None and live.weight is not None:
+        reason = f"{absence.message}; {absence.hint}"
+    return _told(plan.proxy.control.kind, plan.proxy.url, running=absence is None, weight=live.weight, reason=reason)
 
 
 def _told(control: str, url: str, *, running: bool, weight: int | None, reason: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from cutover.journal import open_journal
 from cutover.journal.base import Holder
 from cutover.journal.lock import alive
 from cutover.plan import LoadedPlan
-from cutover.proxy import ProxySpec, emergency, lease, open_proxy
+from cutover.proxy import NginxProxy, ProxySpec, emergency, lease, open_proxy
 from cutover.proxy.base import Live
 
 
@@ -155,7 +156,7 @@ async def _live(options: Options, loaded: LoadedPlan | None, name: str) -> tuple
             proxy = emergency.load(folder)
         else:
             proxy = open_proxy(ProxySpec.of(loaded.plan), folder, options.templates)
-        live = await proxy.live()
+        live = await _told_with_absence(proxy, await proxy.live())
     except CutoverError as error:
         return Live(None, None, error.message), None
     try:
@@ -170,6 +171,14 @@ async def _live(options: Options, loaded: LoadedPlan | None, name: str) -> tuple
         "until": iso(left.until) if left else None,
         "left_s": round(left.left_s, 1) if left else None,
     }
+
+
+async def _told_with_absence(proxy: NginxProxy, live: Live) -> Live:
+    """Beside what workers answer, that their master is gone. An engine is not asked for that: it may not answer."""
+    if live.weight is None or proxy.spec.proxy.control.kind == "docker":
+        return live
+    absence = await proxy.host.absence()
+    return live if absence is None else replace(live, reason=absence.message)
 
 
 def _goes_on(now: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from cutover.engine import events as e
 from cutover.engine.failures import StepFailedError
@@ -12,7 +13,7 @@ from cutover.engine.shifting import keep_live_config
 from cutover.engine.steps import run_step
 from cutover.errors import CheckFailedError, CutoverError, LockedError, ProxyError, UnsafeError
 from cutover.plan.model import ROLLBACK_PHASE
-from cutover.proxy import by_hand, emergency
+from cutover.proxy import emergency
 from cutover.proxy.base import Changed
 
 
@@ -53,10 +54,11 @@ async def _to_zero(session: Session) -> None:
     except (ProxyError, UnsafeError) as error:
         session.emit(e.RollbackFailed(error.message))
         raise UnsafeError(
-            f"traffic could not be brought back to old: {error.message}", _by_hand(session, error)
+            f"traffic could not be brought back to old: {error.message}", await _by_hand(session, error)
         ) from error
     await session.lease.clear()
     await keep_live_config(session, 0)
+    await _note_absence(session)
     session.emit(
         e.RolledBack(
             revision=changed.live.revision,
@@ -65,6 +67,13 @@ async def _to_zero(session: Session) -> None:
             draining=changed.draining,
         )
     )
+
+
+async def _note_absence(session: Session) -> None:
+    """By client the way back is a rename, which workers without a master follow: it is no reason to touch them."""
+    with suppress(ProxyError):
+        if (why := await session.proxy.host.absence()) is not None:
+            session.problems.append(f"all traffic is on old, but {why.message}; {why.hint}")
 
 
 async def _change(session: Session) -> Changed:
@@ -85,10 +94,10 @@ async def _change(session: Session) -> Changed:
         return await before.change(0, session.guard)
 
 
-def _by_hand(session: Session, error: CutoverError) -> str | None:
+async def _by_hand(session: Session, error: CutoverError) -> str | None:
     if isinstance(error, UnsafeError):
         return error.hint
-    commands = by_hand.commands(session.proxy.spec, 0, session.proxy.config)
+    commands = await session.proxy.by_hand(0)
     again = "run `cutover rollback` again, or by hand:"
     return "\n".join([f"{error.hint}; then {again}" if error.hint else again, *commands])
 

@@ -25,7 +25,6 @@ from cutover.errors import EXIT_FAILED, CutoverError, LockedError, UnsafeError, 
 from cutover.plan.step import Gate, Step
 from cutover.plan.thresholds import Verdict
 from cutover.plan.units import format_duration
-from cutover.proxy import by_hand
 from cutover.redact import redact_data
 
 OBSTACLE_TIMEOUT_S = 30.0
@@ -208,5 +207,5 @@ async def go_back(session: Session, base: int) -> None:
         raise UnsafeError(
             f"interrupted, and traffic could not be brought back to weight {base}: {error.message}; "
             f"it is at weight {session.state.weight}",
-            "\n".join(by_hand.commands(session.proxy.spec, base, session.proxy.config)),
+            "\n".join(await session.proxy.by_hand(base)),
         ) from error

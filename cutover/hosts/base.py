@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cutover.errors import ProxyError
+
 
 @dataclass(frozen=True)
 class Tested:
@@ -55,6 +57,14 @@ class Host(Protocol):
 
     async def running(self) -> bool:
         """Whether the proxy's master process is up."""
+        ...
+
+    async def orphans(self) -> frozenset[int]:
+        """Workers that serve on though their master is gone, as far as that can be told; none where it is up."""
+        ...
+
+    async def absence(self) -> ProxyError | None:
+        """Why it does not run, with the command that starts it, for whoever wants to raise it; None where it runs."""
         ...
 
     async def start(self) -> None:

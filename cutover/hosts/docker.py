@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from cutover.errors import ProxyError
-from cutover.hosts import docker_access, docker_files, docker_logs, docker_test
+from cutover.hosts import docker_access, docker_files, docker_logs, docker_test, orphans
 from cutover.hosts.base import LogCursor, LogRead, Tested, Workers
 from cutover.hosts.docker_engine import EXEC_TIMEOUT_S, NO_PROGRAM, DockerContainer, Ran, cure, execute, require_running
 from cutover.hosts.docker_mounts import follow, stat
@@ -30,19 +30,42 @@ class DockerHost:
         self._container = DockerContainer(settings.container)
         self._versions: dict[str, tuple[int, int, int]] = {}
         self._error_logs: dict[str, list[str]] = {}
+        self._masters: set[tuple[str, int]] = set()
+        """Containers, with the process on the engine's machine, whose first process is nginx's master."""
 
     async def running(self) -> bool:
-        return await self._container.call(lambda c: c.status == "running" and _master(c) is not None)
+        def asked(container: Container) -> bool:
+            if container.status != "running":
+                return False
+            first = (str(container.id), int(container.attrs["State"]["Pid"]))
+            if first in self._masters:
+                return True
+            master = _master(container)
+            if master is not None and master.pid == first[1]:
+                # A container ends with its first process: as long as this one runs, its processes need no listing.
+                self._masters.add(first)
+            return master is not None
+
+        return await self._container.call(asked)
+
+    async def orphans(self) -> frozenset[int]:
+        return await self._container.call(_orphans)
+
+    async def absence(self) -> ProxyError | None:
+        if await self.running():
+            return None
+        name = self._settings.container
+        status, hint = await self._container.call(lambda c: (c.status, cure(c)))
+        if status != "running":
+            return ProxyError(f"container {name} is {status}", hint=hint)
+        if left := await self.orphans():
+            return ProxyError(f"in container {name}, {orphans.told(left)}", hint=f"docker restart {name}")
+        return ProxyError(f"no nginx runs in container {name}", hint=f"docker logs {name}; docker top {name}")
 
     async def start(self) -> None:
         """Raise unless it is up: a container is not ours to start."""
-        if await self.running():
-            return
-        name = self._settings.container
-        status, hint = await self._container.call(lambda c: (c.status, cure(c)))
-        if status == "running":
-            raise ProxyError(f"no nginx runs in container {name}", hint=f"docker logs {name}; docker top {name}")
-        raise ProxyError(f"container {name} is {status}", hint=hint)
+        if (why := await self.absence()) is not None:
+            raise why
 
     async def stop(self) -> None:
         name = self._settings.container
@@ -179,6 +202,14 @@ def _processes(container: Container) -> list[_Process]:
 
 def _master(container: Container) -> _Process | None:
     return next((process for process in _processes(container) if process.is_master), None)
+
+
+def _orphans(container: Container) -> frozenset[int]:
+    """Their numbers are those on the engine's machine."""
+    listed = _processes(container) if container.status == "running" else []
+    if any(process.is_master for process in listed):
+        return frozenset()
+    return frozenset(process.pid for process in listed if worker_state(process.title) is not None)
 
 
 def _check_reach(container: Container, folder: str) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cutover.errors import ProxyError
-from cutover.hosts import durable, processes
+from cutover.hosts import durable, orphans, processes
 from cutover.hosts.base import LogCursor, LogRead, Tested, Workers
 from cutover.hosts.logs import LocalLogs, end, read_on
 from cutover.hosts.nginx_conf import emergencies_in, main_value, mirror, parse_version
@@ -65,13 +65,20 @@ class LocalHost:
     async def running(self) -> bool:
         return self.master() is not None
 
-    async def start(self) -> None:
+    async def orphans(self) -> frozenset[int]:
+        return await asyncio.to_thread(self._orphans)
+
+    async def absence(self) -> ProxyError | None:
         if await self.running():
-            return
-        raise ProxyError(
-            f"nginx is not running (no master process in {self.pid_file})",
-            hint=f"start it: systemctl start nginx, or {self.binary} -c {self.conf}",
-        )
+            return None
+        start = f"start it: systemctl start nginx, or {self.binary} -c {self.conf}"
+        if left := await self.orphans():
+            return ProxyError(orphans.told(left), hint=f"kill -QUIT {' '.join(map(str, sorted(left)))}; then {start}")
+        return ProxyError(f"nginx is not running (no master process in {self.pid_file})", hint=start)
+
+    async def start(self) -> None:
+        if (why := await self.absence()) is not None:
+            raise why
 
     async def stop(self) -> None:
         raise ProxyError("this nginx is not cutover's to stop", hint="systemctl stop nginx")
@@ -166,11 +173,20 @@ class LocalHost:
 
     def master(self) -> int | None:
         """The master's process id, if the pid file names a process that is one."""
-        try:
-            pid = int(self.pid_file.read_text().strip() or "0")
-        except (OSError, ValueError):
-            return None
+        pid = self._named()
         return pid if pid and processes.is_nginx_master(pid) else None
+
+    def _named(self) -> int:
+        """The process that the pid file names, which may be gone; 0 where it names none."""
+        try:
+            return int(self.pid_file.read_text().strip() or "0")
+        except (OSError, ValueError):
+            return 0
+
+    def _orphans(self) -> frozenset[int]:
+        """A killed master leaves its pid file, and its number with its workers' process group."""
+        gone = 0 if self.master() else self._named()
+        return orphans.found(orphans.led_by(gone)) if gone else frozenset()
 
     def found_binary(self) -> str:
         """The path of the binary; raises ``ProxyError`` where there is none."""

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cutover.errors import ProxyError
-from cutover.hosts import durable, processes
-from cutover.hosts.base import Tested
+from cutover.hosts import durable, orphans, processes
+from cutover.hosts.base import Tested, Workers
 from cutover.hosts.local import LocalHost
 from cutover.hosts.nginx_conf import busy_address
 
@@ -38,6 +38,8 @@ class ManagedHost(LocalHost):
         super().__init__(binary or default_binary(), str(folder / "nginx.pid"), str(folder / "nginx.conf"))
         self.folder = folder
         self._main = main
+        self._outlived: frozenset[int] = frozenset()
+        """Orphans that made way, and may still answer what they had begun."""
 
     async def start(self) -> None:
         await self._files(str(self.folder), self._start)
@@ -47,15 +49,31 @@ class ManagedHost(LocalHost):
         return super().master() or processes.nginx_master_of(self.folder)
 
     async def stop(self) -> None:
-        """Let requests end, then insist."""
-        for number, timeout_s in ((signal.SIGQUIT, QUIT_TIMEOUT_S), (signal.SIGTERM, TERM_TIMEOUT_S)):
+        """Let requests end, then insist. Also of workers whose master is gone."""
+        ways = ((signal.SIGQUIT, QUIT_TIMEOUT_S), (signal.SIGTERM, TERM_TIMEOUT_S))
+        for number, timeout_s in ways:
             master = self.master()
             if master is None:
-                return
+                break
             os.kill(master, number)
             await asyncio.to_thread(_wait_for_end, master, timeout_s)
         if (master := self.master()) is not None:
             raise ProxyError(f"nginx (process {master}) does not stop", hint=f"kill -9 {master}")
+        if left := await asyncio.to_thread(lambda: orphans.end(self._orphans(), ways, self._is_ours())):
+            pids = " ".join(map(str, sorted(left)))
+            raise ProxyError(f"workers of nginx (process {pids}) do not stop", hint=f"kill -9 {pids}")
+
+    async def absence(self) -> ProxyError | None:
+        why = await super().absence()
+        if why is not None:
+            why.hint = "`cutover proxy start` starts a new one at its weight, `cutover rollback` at weight 0"
+        return why
+
+    async def workers(self) -> Workers:
+        """Beside its own, those that an earlier master left and that have not ended yet."""
+        now, ours = await super().workers(), self._is_ours()
+        self._outlived = frozenset(pid for pid in self._outlived if orphans.is_one(pid, ours))
+        return Workers(now.active, now.draining | self._outlived)
 
     async def test(self, path: str, text: str | None) -> Tested:
         await asyncio.to_thread(self.lay_out)
@@ -85,6 +103,7 @@ class ManagedHost(LocalHost):
         with _one_at_a_time(self.folder):
             if self.master() is not None:
                 return
+            self._succeed()
             said = self._spawn()
             deadline = time.monotonic() + START_TIMEOUT_S
             while (master := self.master()) is None or not processes.nginx_workers(master).active:
@@ -92,12 +111,41 @@ class ManagedHost(LocalHost):
                     raise ProxyError(f"nginx did not come up within {START_TIMEOUT_S:g} s", hint=said or None)
                 time.sleep(POLL_S)
 
+    def _succeed(self) -> None:
+        """Free the address from workers whose master is gone.
+
+        Between them and their successor nobody listens, for as long as nginx takes to start: so what would keep it from
+        starting is found out before, and they go on serving if there is anything.
+        """
+        left = self._orphans()
+        if not left:
+            return
+        code, said = self._run("-t", "-q")
+        if code != 0:
+            raise ProxyError(f"{orphans.told(left)}; and no other nginx would start: {said}")
+        orphans.make_way(left, self._is_ours())
+        self._outlived = left
+
+    def _orphans(self) -> frozenset[int]:
+        """Known by the logs that they hold: the pid file may be lost, or name a process of before a reboot."""
+        return frozenset() if self.master() else orphans.found(self._is_ours())
+
+    def _is_ours(self) -> orphans.Ours:
+        return orphans.logging_to(self.folder)
+
     def _spawn(self) -> str:
-        """Let nginx make itself a daemon; it gets no descriptor, no folder and no environment of ours."""
+        """Let nginx make itself a daemon; what it said."""
+        code, said = self._run()
+        if code != 0:
+            raise _not_started(said)
+        return said
+
+    def _run(self, *options: str) -> tuple[int, str]:
+        """Run nginx on this folder; it gets no descriptor, no folder and no environment of ours."""
         with (self.folder / "start.log").open("w+", encoding="utf-8", errors="replace") as output:
             try:
                 code = subprocess.run(
-                    [self.found_binary(), "-p", str(self.folder), "-c", self.conf],
+                    [self.found_binary(), *options, "-p", str(self.folder), "-c", self.conf],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=output,
@@ -112,10 +160,7 @@ class ManagedHost(LocalHost):
             except OSError as error:
                 raise ProxyError(f"{self.binary} can't be run: {error.strerror}") from error
             output.seek(0)
-            said = output.read()[-_START_LOG_CHARS:].strip()
-        if code != 0:
-            raise _not_started(said)
-        return said
+            return code, output.read()[-_START_LOG_CHARS:].strip()
 
 
 def _wait_for_end(master: int, timeout_s: float) -> None:

@@ -13,8 +13,10 @@ from cutover.hosts.base import Workers
 from cutover.hosts.nginx_conf import worker_state
 
 PROC = Path("/proc")
-# In /proc/PID/stat, after the name: when the process started, in ticks since the machine did.
-_START_FIELD = 19
+# In /proc/PID/stat, after the name; a process started so many ticks after the machine did.
+_PARENT_FIELD, _GROUP_FIELD, _START_FIELD = 1, 2, 19
+# States of a socket in /proc/net/tcp.
+_ESTABLISHED, _LISTENS = "01", "0A"
 _SEARCH_OTHER, _SEARCH_GROUP, _SEARCH_OWNER = 0o001, 0o010, 0o100
 
 
@@ -55,7 +57,7 @@ def is_nginx_master(pid: int) -> bool:
 
 def nginx_master_of(folder: Path) -> int | None:
     """The master process that was started with ``-p folder -c ...``; how a long title ends, nginx leaves out."""
-    for pid in _all_pids():
+    for pid in all_pids():
         named = title(pid)
         if named.startswith("nginx: master process") and f" -p {folder} -c " in named:
             return pid
@@ -71,19 +73,18 @@ def nginx_workers(master: int) -> Workers:
     return Workers(frozenset(states["active"]), frozenset(states["draining"]))
 
 
-def children(parent: int) -> list[int]:
+def children(of: int) -> list[int]:
     """The process ids of a process's children."""
     try:
-        return [int(pid) for pid in (PROC / str(parent) / "task" / str(parent) / "children").read_text().split()]
+        return [int(pid) for pid in (PROC / str(of) / "task" / str(of) / "children").read_text().split()]
     except FileNotFoundError:
-        return [pid for pid in _all_pids() if _parent(pid) == parent]
+        return [pid for pid in all_pids() if parent(pid) == of]
 
 
 def age_s(pid: int) -> float:
     """How long a process has been there, in seconds; endless for one that is gone."""
-    try:
-        ticks = int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[_START_FIELD])
-    except OSError:
+    ticks = _stat(pid, _START_FIELD)
+    if not ticks:
         return float("inf")
     return float((PROC / "uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
 
@@ -115,39 +116,43 @@ def unreachable_folder(pid: int, folder: Path) -> Path | None:
 
 def listener(port: int) -> str | None:
     """Who listens on a TCP port, as far as this user may know: ``nginx (process 12)``."""
-    inodes = {
-        fields[9]
-        for table in ("tcp", "tcp6")
-        for line in _lines(PROC / "net" / table)[1:]
-        if (fields := line.split())[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port
-    }
-    for pid in _all_pids() if inodes else ():
-        if {f"socket:[{inode}]" for inode in inodes} & _held(pid):
+    sockets = listening_sockets(port)
+    for pid in all_pids() if sockets else ():
+        if sockets & held(pid):
             return f"{title(pid).split(' ')[0].rstrip(':') or 'a process'} (process {pid})"
     return None
 
 
+def listening_sockets(port: int | None = None) -> frozenset[str]:
+    """TCP sockets that listen, on any port or on one, as ``held`` names them."""
+    return _sockets(_LISTENS, port)
+
+
 def connections(pids: Iterable[int]) -> int:
     """How many established TCP connections these processes hold, as far as this user may know."""
-    established = {
+    established = _sockets(_ESTABLISHED)
+    return sum(len(established & held(pid)) for pid in pids)
+
+
+def _sockets(state: str, port: int | None = None) -> frozenset[str]:
+    return frozenset(
         f"socket:[{fields[9]}]"
         for table in ("tcp", "tcp6")
         for line in _lines(PROC / "net" / table)[1:]
-        if (fields := line.split())[3] == "01"
-    }
-    return sum(len(established & _held(pid)) for pid in pids)
+        if (fields := line.split())[3] == state and port in {None, int(fields[1].rpartition(":")[2], 16)}
+    )
 
 
-def _held(pid: int) -> set[str]:
+def held(pid: int) -> set[str]:
     """What the descriptors of a process are, as far as we may look."""
-    held = set()
+    found = set()
     try:
         for descriptor in (PROC / str(pid) / "fd").iterdir():
             with suppress(FileNotFoundError):
-                held.add(os.readlink(descriptor))  # noqa: PTH115 - "socket:[1]" is no path
+                found.add(os.readlink(descriptor))  # noqa: PTH115 - "socket:[1]" is no path
     except OSError:
-        return held
-    return held
+        return found
+    return found
 
 
 def _lines(path: Path) -> list[str]:
@@ -157,12 +162,38 @@ def _lines(path: Path) -> list[str]:
         return []
 
 
-def _all_pids() -> list[int]:
+def all_pids() -> list[int]:
     return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
 
 
-def _parent(pid: int) -> int:
+def parent(pid: int) -> int:
+    """0 for a process that is gone."""
+    return _stat(pid, _PARENT_FIELD)
+
+
+def group(pid: int) -> int:
+    """The process group; 0 for a process that is gone."""
+    return _stat(pid, _GROUP_FIELD)
+
+
+def owner(pid: int) -> int | None:
+    """The user whose process it is; None for one that is gone."""
     try:
-        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+        return (PROC / str(pid)).stat().st_uid
+    except OSError:
+        return None
+
+
+def same_pid_namespace(pid: int) -> bool:
+    """Whether a process is in no other container than we are; false where that can't be told."""
+    try:
+        return (PROC / str(pid) / "ns" / "pid").readlink() == (PROC / "self" / "ns" / "pid").readlink()
+    except OSError:
+        return False
+
+
+def _stat(pid: int, field: int) -> int:
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[field])
     except OSError:
         return 0

@@ -83,8 +83,9 @@ async def apply(proxy: NginxProxy, move: Move) -> Applied:
 
 async def reload(proxy: NginxProxy, *, running: bool) -> verify.Before:
     if not running:
+        orphans = await proxy.host.orphans()
         await proxy.host.start()
-        return verify.Before(frozenset(), await proxy.host.log_mark())
+        return verify.Before(orphans, await proxy.host.log_mark())
     since = await verify.before(proxy.host)
     await proxy.host.reload()
     return since

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from shlex import quote
 
-from cutover.plan.model import Docker, Local
+from cutover.hosts.managed import default_binary
+from cutover.plan.model import Docker, Local, Managed
 from cutover.proxy import switch
 from cutover.proxy.spec import ProxySpec
 
@@ -16,20 +17,29 @@ def spare_path(config: str) -> str:
     return str(path.with_name(f".{path.name}.cutover-w0"))
 
 
-def commands(spec: ProxySpec, weight: int, config: str | None = None) -> list[str]:
-    """Shell commands that bring a weight about, in their order. ``config``: the file, for a managed nginx."""
+def commands(
+    spec: ProxySpec, weight: int, config: str | None = None, orphans: frozenset[int] | None = None
+) -> list[str]:
+    """Shell commands that bring a weight about, in their order. ``config``: the file, for a managed nginx.
+
+    ``orphans``: where no master runs, which would read the file anew, the workers that may have outlived it.
+    """
     config = config or spec.proxy.config or "cutover.conf"
     lines = []
     if spec.by_client:
         lines += _link(spec, weight)
     control = spec.proxy.control
     if control.docker is not None:
-        return [*lines, *_in_container(control.docker, config, weight)]
+        return [*lines, *_in_container(control.docker, config, weight, orphans)]
     if weight == 0:
         lines.append(f"mv {quote(spare_path(config))} {quote(config)}")
     else:
         lines.append(f"cutover render --weight {weight} > {quote(config)}")
-    return [*lines, *_reload(control.local, config)]
+    if orphans is None:
+        return [*lines, *_reload(control.local, config)]
+    # They hold the port: a new nginx gets it when they have ended.
+    ended = [f"kill -QUIT {' '.join(map(str, sorted(orphans)))}"] if orphans else []
+    return [*lines, *ended, _start(control.managed, control.local, config)]
 
 
 def _link(spec: ProxySpec, weight: int) -> list[str]:
@@ -44,16 +54,25 @@ def _link(spec: ProxySpec, weight: int) -> list[str]:
     ]
 
 
-def _in_container(docker: Docker, config: str, weight: int) -> list[str]:
+def _in_container(docker: Docker, config: str, weight: int, orphans: frozenset[int] | None) -> list[str]:
     run = f"docker exec {docker.container}"
     if weight == 0:
         put = f"{run} cp {quote(spare_path(config))} {quote(config)}"
     else:
         put = f"cutover render --weight {weight} | docker exec -i {docker.container} tee {quote(config)}"
-    return [put, f"{run} {docker.binary} -t -c {quote(docker.conf)}", f"docker kill -s HUP {docker.container}"]
+    anew = f"docker restart {docker.container}" if orphans else f"docker kill -s HUP {docker.container}"
+    return [put, f"{run} {docker.binary} -t -c {quote(docker.conf)}", anew]
 
 
 def _reload(local: Local | None, config: str) -> list[str]:
     if local is None:
         return [f"kill -HUP $(cat {quote(str(PurePosixPath(config).with_name('nginx.pid')))})"]
     return [f"{local.binary} -t -c {quote(local.conf)}", f"kill -HUP $(cat {quote(local.pid_file)})"]
+
+
+def _start(managed: Managed | None, local: Local | None, config: str) -> str:
+    if local is not None:
+        return f"{local.binary} -c {quote(local.conf)}"
+    folder = PurePosixPath(config).parent
+    binary = (managed.binary if managed else None) or default_binary()
+    return f"{quote(binary)} -p {quote(str(folder))} -c {quote(str(folder / 'nginx.conf'))}"

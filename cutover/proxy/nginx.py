@@ -92,6 +92,9 @@ class NginxProxy:
             raise lease.LeaseEndedError(lease.ended(await lease.read(self, live)))
         if expected.weight is not None and live.weight != expected.weight:
             return f"weight {live.weight} is live instead of {expected.weight}: somebody else changed the proxy"
+        if (why := await self.host.absence()) is not None:
+            # What answers are its workers: no reload reaches them, and by request a reload is the way back.
+            raise why
         text = await self.current()
         problem = change.file_drift(text, read_header(text), live)
         return f"{self.config} {problem}: somebody else changed it" if problem else None
@@ -101,6 +104,14 @@ class NginxProxy:
 
     async def recover(self, intent: Intent, guard: Guard) -> Live:
         return await change.recover(self, intent, guard)
+
+    async def by_hand(self, weight: int) -> list[str]:
+        """Shell commands that bring a weight about, as things stand: a master that is gone hears no signal."""
+        try:
+            orphans = None if await self.host.running() else await self.host.orphans()
+        except ProxyError:
+            orphans = None
+        return by_hand.commands(self.spec, weight, self.config, orphans)
 
     async def losses(self) -> list[str]:
         spec, version = self.spec, await self.host.version()

@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cutover.errors import CutoverError, UnsafeError
-from cutover.proxy import by_hand, switch, verify
+from cutover.proxy import switch, verify
 from cutover.proxy.apply import Move, reload
+from cutover.proxy.base import Live
 
 if TYPE_CHECKING:
     from cutover.proxy.nginx import NginxProxy
@@ -28,6 +29,7 @@ async def restore(proxy: NginxProxy, move: Move, cause: str) -> None:
             return
         await _put_back(proxy, move)
         if not move.found.running:
+            await _serve_without_master(proxy, was)
             return
         since = await reload(proxy, running=True)
         if was.weight is None:
@@ -38,8 +40,16 @@ async def restore(proxy: NginxProxy, move: Move, cause: str) -> None:
         weight = move.weight if move.toward_old else was.weight or 0
         raise UnsafeError(
             f"{cause}; and what was before could not be restored: {error}",
-            hint="\n".join(by_hand.commands(proxy.spec, weight, proxy.config)),
+            hint="\n".join(await proxy.by_hand(weight)),
         ) from error
+
+
+async def _serve_without_master(proxy: NginxProxy, was: Live) -> None:
+    """Where workers served whose master was gone: they do, or, if they had made way already, a new nginx does."""
+    if was.weight is None or await verify.settled(proxy.spec, was):
+        return
+    await proxy.host.start()
+    await verify.answered(proxy.spec, was, asyncio.Event())
 
 
 async def _stands_as_before(proxy: NginxProxy, move: Move) -> bool:

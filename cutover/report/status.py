@@ -64,6 +64,7 @@ def _head(status: Status, now: float) -> Iterator[Row]:
     yield from _given(
         phase=" / ".join(filter(None, (status["phase"], status["step"]))),
         weight=_weight(status),
+        proxy=status["proxy"] if status["weight"]["live"] is not None else None,
         lease=_lease(status),
     )
 

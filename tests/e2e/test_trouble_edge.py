@@ -14,8 +14,21 @@ from pathlib import Path
 import pytest
 
 from tests.support.forks import Forks
+from tests.support.nginx import kill_all, kill_master, living
 from tests.support.site import Backend
-from tests.support.trouble import BOTH, FAILING, NOBODY, OLD, Comes, Edge, all_is_well_again, edge_site, fill, judge
+from tests.support.trouble import (
+    BOTH,
+    FAILING,
+    NOBODY,
+    OLD,
+    Comes,
+    Edge,
+    all_is_well_again,
+    edge_site,
+    fill,
+    judge,
+    wait_until,
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,15 @@ def nginx_killed(site: Edge) -> Iterator[None]:
 
 
 @contextmanager
+def master_killed(site: Edge) -> Iterator[None]:
+    workers = kill_master(site.nginx.pid_file)
+    yield
+    kill_all(workers)
+    wait_until(lambda: not living(workers))
+    site.nginx.start()
+
+
+@contextmanager
 def link_deleted(site: Edge) -> Iterator[None]:
     (site.switch / "current").unlink()
     yield
@@ -165,6 +187,13 @@ CASES = [
     Case("nginx killed", nginx_killed,
          shift=Comes(1, NOBODY, ("not running",)), rollback=Comes(5, NOBODY, ("not running", "systemctl start nginx")),
          automatic=Comes(5, NOBODY, ("not running", "systemctl start nginx"))),
+    Case("master killed", master_killed,
+         shift=Comes(1, BOTH, ("master process is gone", "kill -QUIT")),
+         rollback=Comes(5, BOTH, ("master process is gone", "weight 0 for its start", "kill -QUIT")),
+         automatic=Comes(5, BOTH, ("master process is gone", "weight 0 for its start", "kill -QUIT"))),
+    Case("master killed", master_killed, by="client",
+         shift=Comes(1, BOTH, ("master process is gone", "kill -QUIT")),
+         rollback=Comes(0, OLD, ("master process is gone", "kill -QUIT")), automatic=Comes(1, OLD)),
     Case("link deleted", link_deleted, by="client",
          shift=Comes(1, OLD, ("weight 0 is live instead of 50",)), rollback=Comes(0, OLD), automatic=Comes(1, OLD)),
     Case("link moved", link_moved, by="client",

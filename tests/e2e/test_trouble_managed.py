@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nginx import kill_all, kill_master, living
 from tests.support.site import Site
 from tests.support.trouble import fill, small_disk, wait_until
 
@@ -61,6 +63,47 @@ def test_an_nginx_that_was_killed_comes_back_at_old(quick: Site) -> None:
     wait_until(lambda: quick.status()["weight"]["live"] is None)
     quick.cutover("rollback")
     assert quick.share_of_new(10) == 0
+
+
+@pytest.mark.parametrize("by", ["request", "client"])
+def test_a_master_that_was_killed_alone_is_told_and_keeps_nobody_from_old(quick: Site, by: str) -> None:
+    quick.write_plan(PHASES, split=f"{{by: {by}}}")
+    quick.cutover("shift", "--weight", "50")
+    workers = kill_master(quick.state / "nginx/nginx.pid")
+    try:
+        named = f"process {', '.join(map(str, sorted(workers)))}"
+        for command in (["status"], ["proxy", "status"], ["doctor"]):
+            said = quick.cutover(*command, expect=None).stdout
+            assert "master process is gone" in said, said
+            assert named in said
+        assert quick.status()["weight"] == {"intended": 50, "live": 50}
+        assert json.loads(quick.cutover("proxy", "status", "--json").stdout)["running"] is False
+        back = quick.cutover("rollback")
+        assert quick.share_of_new(10) == 0
+        # By client they follow the link: to end them would only cost connections.
+        assert (living(workers) == workers) == (by == "client")
+        assert ("master process is gone" in back.stderr) == (by == "client")
+        quick.cutover("run")
+        assert "master" not in quick.cutover("status").stdout
+        assert quick.status()["weight"] == {"intended": 50, "live": 50}
+        wait_until(lambda: not living(workers))
+    finally:
+        kill_all(workers)
+
+
+def test_workers_without_a_master_are_started_anew_or_stopped_by_the_commands_for_that(quick: Site) -> None:
+    at_50(quick)
+    first = kill_master(quick.state / "nginx/nginx.pid")
+    try:
+        assert "weight 50 %" in quick.cutover("proxy", "start").stdout
+        wait_until(lambda: not living(first))
+        second = kill_master(quick.state / "nginx/nginx.pid")
+        first |= second
+        assert "is stopped" in quick.cutover("proxy", "stop", "--yes").stdout
+        assert not living(second)
+        assert quick.status()["weight"]["live"] is None
+    finally:
+        kill_all(first)
 
 
 def test_a_state_folder_that_is_gone_leaves_nginx_to_be_found_and_brought_back(quick: Site) -> None:

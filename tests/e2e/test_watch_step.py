@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -18,10 +19,11 @@ from cutover.engine import commands
 from cutover.engine import events as e
 from cutover.engine.opening import Options
 from cutover.engine.state import RunState
-from cutover.errors import CutoverError
+from cutover.errors import CheckFailedError, CutoverError
 from cutover.hosts.managed import default_binary
 from cutover.journal.base import Recorded
 from tests.support.forks import Forks
+from tests.support.nginx import kill_all, kill_master
 from tests.support.site import Site, Traffic
 from tests.support.trouble import Edge, edge_site
 
@@ -195,6 +197,40 @@ def test_a_proxy_that_stays_away_fails_the_watch_when_patience_is_over(
     assert time.monotonic() - began < LIMIT_S
     (ended,) = [event for event in sink.ended if isinstance(event, e.HoldEnded) and not event.passed]
     assert ended.reason.startswith("for 2s the proxy can't be asked what it runs")
+
+
+def test_a_master_that_is_gone_fails_the_watch_though_its_workers_answer_and_traffic_goes_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cutover.engine.holding.PATIENCE_S", 1.5)
+    watch(site, "10m")
+    workers: set[int] = set()
+    sink = Killing(lambda: workers.update(kill_master(site.state / "nginx" / "nginx.pid")))
+    options = Options(plan_file=site.plan_file, store=str(site.state.parent), sinks=[sink])
+    try:
+        with pytest.raises(CheckFailedError, match="brought back"):
+            asyncio.run(commands.run(options, only=None, first=None, last=None))
+        (ended,) = [event for event in sink.ended if isinstance(event, e.HoldEnded) and not event.passed]
+        assert re.match(r"for \d+s nginx's master process is gone, but its workers \(process ", ended.reason)
+        assert site.status()["weight"] == {"intended": 0, "live": 0}
+        assert site.share_of_new(10) == 0
+    finally:
+        kill_all(frozenset(workers))
+
+
+def test_a_breach_while_the_master_is_gone_is_rolled_back_at_once(site: Site) -> None:
+    watch(site, "10m")
+    run = Watching(site)
+    run.until("GateEvaluated", held=0.3)
+    workers = kill_master(site.state / "nginx" / "nginx.pid")
+    try:
+        run.until("ProxyLost")
+        site.new.status = 500
+        code, err = run.end()
+        assert code == 1, err
+        assert site.share_of_new(10) == 0
+    finally:
+        kill_all(workers)
 
 
 def test_a_breach_is_rolled_back_within_two_intervals(site: Site) -> None:

@@ -311,6 +311,28 @@ async def test_where_pid_1_is_a_shell_nginx_is_still_reloaded(run: Run, furnishe
     assert await host.running()
 
 
+async def test_workers_whose_master_is_gone_are_told_with_the_command_that_helps(
+    run: Run, furnished_image: str
+) -> None:
+    command = ["sh", "-c", "nginx -c /etc/nginx/nginx.conf -g 'daemon off;' & wait; sleep 60"]
+    container = run(image=furnished_image, command=command)
+    host = await started(container)
+    assert await host.orphans() == frozenset()
+    assert await host.absence() is None
+    workers = (await host.workers()).active
+    container.exec_run(["sh", "-c", "read master < /run/nginx.pid; kill -9 $master"])
+
+    async def noticed() -> bool:
+        return await host.absence() is not None
+
+    await until(noticed)
+    assert await host.orphans() == workers
+    why = await host.absence()
+    assert why is not None
+    assert "master process is gone" in why.message
+    assert why.hint == f"docker restart {container.name}"
+
+
 async def test_the_version_is_that_of_the_container_which_stands_there_now(
     run: Run, image: str, furnished_image: str
 ) -> None:

@@ -349,6 +349,27 @@ class SomebodysNginx:
                 await asyncio.to_thread(_wait_until, lambda: not _title(pid))
 
 
+def kill_master(pid_file: Path) -> frozenset[int]:
+    """As the OOM killer does it: the master alone. Its workers, which serve on; not those that are leaving."""
+    master = pid_file.read_text().strip()
+    children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    os.kill(int(master), signal.SIGKILL)
+    _wait_until(lambda: not _title(master))
+    titles = {int(child): _title(child) for child in children}
+    return frozenset(child for child, title in titles.items() if title and b"shutting down" not in title)
+
+
+def living(workers: frozenset[int]) -> frozenset[int]:
+    """Those that have not ended."""
+    return frozenset(worker for worker in workers if _title(str(worker)))
+
+
+def kill_all(workers: frozenset[int]) -> None:
+    for worker in living(workers):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+
+
 def _title(pid: str) -> bytes:
     """Empty for a process that ended, reaped or not."""
     try:
