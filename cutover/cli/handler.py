@@ -14,6 +14,8 @@ from cutover.errors import EXIT_DEFECT, CutoverError, PlanError
 from cutover.redact import redact, redact_data
 
 SIGNAL_BASE = 128
+_STANDARD = (1, 2)
+"""The descriptors of standard output and standard error."""
 
 
 @contextmanager
@@ -25,10 +27,12 @@ def handled() -> Iterator[None]:
         tell(error)
         _leave(error.exit_code)
     except BrokenPipeError:
-        _leave(SIGNAL_BASE + signal.SIGHUP)
+        _leave_unseen()
     except KeyboardInterrupt:
         _leave(SIGNAL_BASE + signal.SIGINT)
     except Exception as error:  # noqa: BLE001 - the one place that catches what nobody foresaw
+        if _is_loss(error):
+            _leave_unseen()
         _tell_defect(error)
         _leave(EXIT_DEFECT)
 
@@ -43,6 +47,13 @@ def tell(error: CutoverError) -> None:
         _print(sys.stderr, redact(f"hint: {error.hint}"))
     if isinstance(error.__cause__, Exception) and error.exit_code == EXIT_DEFECT:
         _print(sys.stderr, f"the traceback is in {_log(error.__cause__)}")
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether it comes of a terminal that is gone, and not of a disk that says the same."""
+    from cutover.report.outlet import LOST, is_lost  # noqa: PLC0415 - only an error needs it
+
+    return isinstance(error, OSError) and error.errno in LOST and any(map(is_lost, _STANDARD))
 
 
 def _as_json(error: CutoverError) -> dict[str, object]:
@@ -85,8 +96,15 @@ def _print(stream: object, text: str) -> None:
 def _silence() -> None:
     """Nobody reads any more: keep the interpreter from failing again when it flushes at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
+    for descriptor in _STANDARD:
         os.dup2(null, descriptor)
+
+
+def _leave_unseen() -> None:
+    """The terminal or pipe has gone. A signal may still come of that, which would be another end than ours."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _silence()
+    _leave(SIGNAL_BASE + signal.SIGHUP)
 
 
 def _leave(code: int) -> None:

@@ -8,16 +8,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cutover.cli.handler import SIGNAL_BASE
 from cutover.cli.options import Cli, common
 from cutover.redact import redact, redact_data
 
 if TYPE_CHECKING:
     from cutover.engine.opening import Options
+    from cutover.report.outlet import Outlet
 
 WATCH_EVERY_S = 1.0
 GOES_BY = {"left_s"}
@@ -44,27 +47,58 @@ def _watch(cli: Cli, options: Options) -> None:
 
     outlet = Outlet(sys.stdout)
     if cli.json or not outlet.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        asyncio.run(_follow(options, _Changes(cli).show))
-        return
-    # The terminal has to be given back, whichever signal ends this.
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda number, _: sys.exit(128 + number))
+        sys.exit(asyncio.run(_until_signalled(_follow(options, outlet, _Changes(cli).show))))
     with Screen(outlet, color=cli.color) as screen:
-        asyncio.run(_follow(options, lambda data: screen.show(redact_data(data)), screen.tick))
+        following = _follow(options, outlet, lambda data: screen.show(redact_data(data)), screen.tick)
+        sys.exit(asyncio.run(_until_signalled(following)))
+
+
+async def _until_signalled(following: Coroutine[Any, Any, None]) -> int:
+    """The exit code. As asyncio does it for Ctrl-C: the first signal lets what stands be left in order, such as the
+    terminal; a further one breaks into that, for a terminal that is stopped (Ctrl-S) holds up whoever writes to it.
+    """
+    loop, task, heard = asyncio.get_running_loop(), asyncio.current_task(), list[int]()
+    assert task is not None  # noqa: S101 - we are in a coroutine
+
+    def hear(signum: int, _: FrameType | None) -> None:
+        if signum == signal.SIGHUP:
+            # Of one terminal that is lost, a shell may tell, and the kernel after it.
+            signal.signal(signum, signal.SIG_IGN)
+        if heard or loop.is_closed():
+            sys.exit(SIGNAL_BASE + signum)
+        heard.append(signum)
+        loop.call_soon_threadsafe(task.cancel)
+
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, hear)
+    try:
+        await following
+    except asyncio.CancelledError:
+        if not heard:
+            raise
+    return SIGNAL_BASE + heard[0]
 
 
 async def _follow(
-    options: Options, show: Callable[[dict[str, Any]], None], tick: Callable[[], None] | None = None
+    options: Options, outlet: Outlet, show: Callable[[dict[str, Any]], None], tick: Callable[[], None] | None = None
 ) -> None:
-    """``tick`` goes on while an answer takes its time."""
+    """``tick`` goes on while an answer takes its time. Raises ``BrokenPipeError`` when nobody can see it any more."""
     from cutover.engine.overview import status  # noqa: PLC0415 - start-up time
+    from cutover.report.outlet import LOST  # noqa: PLC0415 - start-up time
 
     while True:
         asking = asyncio.create_task(status(options))
         while not (await asyncio.wait({asking}, timeout=WATCH_EVERY_S))[0]:
             if tick is not None:
                 tick()
-        show(asking.result())
+        found = asking.result()
+        if outlet.is_lost():
+            # There may be nothing to write for a long time.
+            raise BrokenPipeError
+        try:
+            show(found)
+        except OSError as error:
+            raise BrokenPipeError if error.errno in LOST else error from error
         await asyncio.sleep(WATCH_EVERY_S)
 
 

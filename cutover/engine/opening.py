@@ -223,6 +223,9 @@ def _heard(session: Session, interrupt: Callable[[int], None]) -> Iterator[None]
     finally:
         for signum in HANDLED_SIGNALS:
             loop.remove_signal_handler(signum)
+        if session.signum == signal.SIGHUP:
+            # A shell tells its jobs, and when it has ended the kernel does: the second is about the same terminal.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cutover.engine import events as e
@@ -65,7 +66,8 @@ class Console:
         self._thread.join(CLOSE_TIMEOUT_S)
         self._silent = True
         if self._trouble:
-            print(redact(f"warning: not all was shown: {self._trouble}"), file=sys.stderr)  # noqa: T201
+            with suppress(OSError):
+                print(redact(f"warning: not all was shown: {self._trouble}"), file=sys.stderr)  # noqa: T201
             self._trouble = ""
 
     def _work(self) -> None:

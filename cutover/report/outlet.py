@@ -59,11 +59,7 @@ class Outlet(io.TextIOBase):
 
     def is_lost(self) -> bool:
         """Whether the reader of a pipe, or the terminal, has gone: known without writing anything."""
-        if self._descriptor is None:
-            return False
-        poll = select.poll()
-        poll.register(self._descriptor, 0)
-        return any(events & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, events in poll.poll(0))
+        return self._descriptor is not None and is_lost(self._descriptor)
 
     def abandon(self) -> None:
         """Nobody reads any more: whatever else this process writes there goes nowhere, without an error."""
@@ -73,6 +69,13 @@ class Outlet(io.TextIOBase):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, self._descriptor)
         os.close(null)
+
+
+def is_lost(descriptor: int) -> bool:
+    """Whether nobody is at the other end any more."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, events in poll.poll(0))
 
 
 def _descriptor(stream: TextIO | None) -> int | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 class Screen:
     """As a context, it takes the whole terminal, and leaves it as it was with the last status below. Raises
-    ``BrokenPipeError`` when the terminal has gone.
+    ``BrokenPipeError`` when the terminal has gone; to leave one that has is no error.
     """
 
     def __init__(self, outlet: Outlet, *, color: bool) -> None:
@@ -36,12 +37,23 @@ class Screen:
         )  # fmt: skip
 
     def __enter__(self) -> Self:
-        self._live.start()
+        with _noticing_loss():
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, BrokenPipeError):
+        # A signal may have come of the loss, before anything was written in vain.
+        if self._outlet.is_lost():
             self._outlet.abandon()
+        try:
+            with _noticing_loss():
+                self._leave()
+        except BrokenPipeError:
+            self._outlet.abandon()
+            if error is None:
+                raise
+
+    def _leave(self) -> None:
         self._live.stop()
         if self._status is not None:
             self._outlet.write(f"{told(self._status, now=time.time(), levels=Look.of(self._console).levels)}\n")
@@ -53,10 +65,8 @@ class Screen:
 
     def tick(self) -> None:
         """Again, as the time goes on."""
-        try:
+        with _noticing_loss():
             self._live.refresh()
-        except OSError as error:
-            raise BrokenPipeError if error.errno in LOST else error from error
 
     def _drawn(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415 - start-up time
@@ -66,3 +76,11 @@ class Screen:
         look = Look.of(self._console)
         shown = rows(self._status, now=time.time(), width=look.width, height=look.height, levels=look.levels)
         return Group(*(look.text(row, LABEL_WIDTH) for row in shown))
+
+
+@contextmanager
+def _noticing_loss() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BrokenPipeError if error.errno in LOST else error from error

@@ -39,18 +39,30 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
 HOME = "\x1b[H"
 
 
-class OnTerminal:
-    """A command on a terminal of its own."""
+# A leader of a session without a terminal takes this one: when it goes, the kernel sends SIGHUP.
+CONTROLLED = """\
+import fcntl, os, sys, termios
+fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "cutover", *sys.argv[1:]])
+"""
 
-    def __init__(self, site: Site, *args: str, columns: int = 100, lines: int = 40, **environ: str) -> None:
+
+class OnTerminal:
+    """A command on a terminal of its own, which sends it signals if it is ``controlling``."""
+
+    def __init__(
+        self, site: Site, *args: str, columns: int = 100, lines: int = 40, controlling: bool = False, **environ: str
+    ) -> None:
         self.text = ""
         self._grown = threading.Condition()
         self._master, slave = pty.openpty()
+        self._stopping, self._stop = os.pipe()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         inherited = {k: v for k, v in site.env().items() if k not in {"COLUMNS", "LINES", "NO_COLOR"}}
+        program = ["-c", CONTROLLED] if controlling else ["-m", "cutover"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cutover", *args], cwd=site.folder, stdin=subprocess.DEVNULL, stdout=slave,
-            stderr=slave, env={**inherited, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environ},
+            [sys.executable, *program, *args], cwd=site.folder, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+            env={**inherited, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environ}, start_new_session=controlling,
         )  # fmt: skip
         os.close(slave)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -58,7 +70,7 @@ class OnTerminal:
 
     def _read(self) -> None:
         data = b""
-        while True:
+        while self._stopping not in select.select([self._master, self._stopping], [], [])[0]:
             try:
                 more = os.read(self._master, 65536)
             except OSError:
@@ -69,6 +81,21 @@ class OnTerminal:
             with self._grown:
                 self.text = data.decode(errors="ignore")
                 self._grown.notify_all()
+
+    def hang_up(self) -> int:
+        """The terminal goes away; the exit code that comes of it."""
+        self._close_terminal()
+        return self.process.wait(WAIT_S)
+
+    def _close_terminal(self) -> None:
+        if self._master < 0:
+            return
+        # Who still reads from it keeps it there.
+        os.write(self._stop, b"x")
+        self._reader.join(WAIT_S)
+        for descriptor in (self._master, self._stopping, self._stop):
+            os.close(descriptor)
+        self._master = -1
 
     def wait_for(self, pattern: str) -> str:
         with self._grown:
@@ -90,8 +117,7 @@ class OnTerminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self._reader.join(WAIT_S)
-        os.close(self._master)
+        self._close_terminal()
 
 
 @pytest.fixture
@@ -172,6 +198,47 @@ def test_a_terminal_that_goes_away_ends_who_looks_on(
     terminals.append(watching)
     watching.wait_for("weight +50 %")
     assert watching.end(signal.SIGHUP) == 129
+
+
+@pytest.mark.parametrize("controlling", [True, False], ids=["with SIGHUP", "without a signal"])
+@pytest.mark.parametrize("how", ["a screen", "plain", "json"])
+def test_a_terminal_that_is_gone_ends_who_looks_on_and_is_no_defect(
+    site: Site, terminals: list[OnTerminal], how: str, *, controlling: bool
+) -> None:
+    site.write_plan(PHASES)
+    option, term = ["--json"] * (how == "json"), "dumb" if how == "plain" else "xterm-256color"
+    terminals.append(OnTerminal(site, "status", "--watch", *option, controlling=controlling, TERM=term))
+    terminals[0].wait_for('"state": "idle"' if how == "json" else "state +idle")
+    assert terminals[0].hang_up() == 129
+    assert "Traceback" not in terminals[0].text
+    assert not (site.state.parent / "errors.log").exists()
+
+
+@pytest.mark.parametrize("controlling", [True, False], ids=["with SIGHUP", "without a signal"])
+def test_a_terminal_that_is_gone_returns_a_hold_to_the_weight_before_and_is_no_defect(
+    site: Site, terminals: list[OnTerminal], *, controlling: bool
+) -> None:
+    site.write_plan(PHASES)
+    terminals.append(OnTerminal(site, "run", controlling=controlling))
+    terminals[0].wait_for(r"left of 1m")
+    assert terminals[0].hang_up() == 129
+    assert "Traceback" not in terminals[0].text
+    assert not (site.state.parent / "errors.log").exists()
+    status = site.status()
+    assert status["state"] == "interrupted"
+    assert status["weight"] == {"intended": 0, "live": 0}
+
+
+def test_a_pipe_that_nobody_reads_ends_who_looks_on(site: Site) -> None:
+    site.write_plan(PHASES)
+    following = site.start("status", "--watch", "--json")
+    assert following.stdout is not None
+    following.stdout.readline()
+    following.stdout.close()
+    assert following.wait(WAIT_S) == 129
+    assert following.stderr is not None
+    assert following.stderr.read() == ""
+    following.stderr.close()
 
 
 def test_the_figures_are_in_the_json(site: Site, holding: OnTerminal) -> None:
