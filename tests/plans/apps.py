@@ -13,6 +13,8 @@ from typing import TypeVar
 T = TypeVar("T")
 START_TIMEOUT_S = 10
 SWITCHING_PROTOCOLS = 101
+USERS_WAIT_S = 0.02
+"""What old and new take for a user's request: else most of the time would be what the machine does beside."""
 _SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 
 
@@ -30,6 +32,11 @@ class Asked:
         return self.headers.get("authorization", "").removeprefix("Bearer ")
 
     @property
+    def of_a_user(self) -> bool:
+        """And not one of cutover's own."""
+        return "x-cutover-probe" not in self.headers
+
+    @property
     def upgrades(self) -> bool:
         return "upgrade" in self.headers.get("connection", "").lower() and "upgrade" in self.headers
 
@@ -39,11 +46,15 @@ Answer = tuple[int, object]
 
 
 class App:
-    """Counts what it was asked in ``seen``. ``answer`` and ``delays`` (seconds, by path) can be changed at any time."""
+    """Counts what it was asked in ``seen``. ``answer`` and ``delays`` (seconds, by path) can be changed at any time.
+
+    So can ``users_wait``, the delays of those requests that are not cutover's own.
+    """
 
     def __init__(self, answer: Callable[[Asked], Answer]) -> None:
         self.answer = answer
         self.delays: dict[str, float] = {}
+        self.users_wait: dict[str, float] = {}
         self.seen: Counter[str] = Counter()
         self.last_headers: Mapping[str, str] = {}
         self._loop = asyncio.new_event_loop()
@@ -95,12 +106,15 @@ class App:
         asked = Asked(method, target.partition("?")[0], headers, body)
         self.seen[asked.path] += 1
         self.last_headers = headers
-        if delay := self.delays.get(asked.path):
+        if delay := self.delays.get(asked.path, 0) + self._wait_of(asked):
             await asyncio.sleep(delay)
         status, said = self.answer(asked)
         writer.write(_SWITCH if status == SWITCHING_PROTOCOLS else _answer(status, said))
         await writer.drain()
         return status != SWITCHING_PROTOCOLS and headers.get("connection", "").lower() != "close"
+
+    def _wait_of(self, asked: Asked) -> float:
+        return self.users_wait.get(asked.path, USERS_WAIT_S) if asked.of_a_user else 0
 
 
 def _answer(status: int, said: object) -> bytes:

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 ENGINE_TIMEOUT_S = 30
 MAX_APPROVALS = 10
+MAX_RESUMES = 5
 QUICK = {
-    "CLIENTS": "4", "LOAD": "500ms", "GATE_LOAD": "20s", "HOLD": "0s", "EVERY": "1s", "SOAK": "50ms", "P95": "5s",
+    "CLIENTS": "4", "LOAD": "500ms", "GATE_LOAD": "20s", "GATE_REQUESTS": "20", "USER_REQUESTS": "20", "HOLD": "1s",
+    "EVERY": "1s", "SOAK": "50ms", "P95": "5s",
 }  # fmt: skip
-"""Durations and loads for a test on a machine that may be busy: each gate is asked once at each weight."""
+"""Durations and loads for a test on a machine that may be busy: each gate is asked twice at each weight."""
 
 _WAITING = re.compile(r"waiting for approval: (.+)")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
@@ -52,13 +54,26 @@ class Journey:
         self.site.plan_file.write_text(self.text)
         return self.site.cutover(*args, expect=expect)
 
-    def run(self, *args: str, expect: int = 0) -> list[str]:
-        """Run to the end, approving whatever is asked; the last command's status is ``expect``. What was approved."""
-        done = self.cutover("run", *args, expect=None)
+    def run(self, *args: str, expect: int = 0, resumes: int = MAX_RESUMES) -> list[str]:
+        """Run to the end, approving whatever is asked; the last command's status is ``expect``. What was approved.
+
+        Where a hold paused for want of users, more of them are waited for, so often.
+        """
+        return self._go_on(self.cutover("run", *args, expect=None), expect, resumes)
+
+    def resume(self, *, expect: int = 0) -> list[str]:
+        return self._go_on(self.cutover("resume", expect=None), expect, MAX_RESUMES)
+
+    def _go_on(self, done: subprocess.CompletedProcess[str], expect: int, resumes: int) -> list[str]:
         approved: list[str] = []
         while done.returncode == 4 and len(approved) < MAX_APPROVALS:
-            approved.append(_WAITING.findall(done.stderr)[-1])
-            self.cutover("approve")
+            if asked := _WAITING.findall(done.stderr):
+                approved.append(asked[-1])
+                self.cutover("approve")
+            elif resumes:
+                resumes -= 1
+            else:
+                break
             done = self.cutover("resume", expect=None)
         assert done.returncode == expect, done.stdout + done.stderr
         self.last = done

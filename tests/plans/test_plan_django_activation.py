@@ -10,6 +10,7 @@ import pytest
 
 from tests.plans.apps import SWITCHING_PROTOCOLS, Answer, App, Asked
 from tests.plans.conftest import Journey
+from tests.plans.users import Users, Visit, agents
 
 TOKEN = "jwt-of-node-4711"
 USER = {"username": "ann", "password": "correct-horse"}
@@ -55,14 +56,21 @@ def activation(journey: Callable[[str], Journey], apps: dict[str, App]) -> Journ
     return made
 
 
+@pytest.fixture
+def users(activation: Journey) -> Users:
+    visits = [Visit("/api/auth/me"), Visit("/api/cadets?page=1")]
+    return Users(activation.variables["PROXY_URL"], visits, agents({"Authorization": f"Bearer {TOKEN}"}))
+
+
 def done(journey: Journey) -> list[str]:
     return (journey.folder / "done").read_text().split()
 
 
 def test_it_moves_everybody_from_node_to_django_past_every_checkpoint(
-    activation: Journey, apps: dict[str, App]
+    activation: Journey, users: Users, apps: dict[str, App]
 ) -> None:
-    approved = " ".join(activation.run())
+    with users:
+        approved = " ".join(activation.run())
     assert [number for number in (4, 7, 10, 12, 16) if f" {number}" in approved] == [4, 7, 10, 12, 16]
     assert done(activation) == ["backup-node", "backup-django", "export", "import", "verify", "archive"]
     assert activation.who_serves(
@@ -99,3 +107,14 @@ def test_passwords_that_no_longer_log_in_stop_the_migration(activation: Journey,
     activation.run("--only", "migrate", expect=1)
     assert "a password set in Node logs in to Django" in activation.last.stderr
     assert USER["password"] not in activation.last.stdout + activation.last.stderr
+
+
+def test_a_django_that_fails_for_users_alone_sends_them_back_to_node(
+    activation: Journey, users: Users, apps: dict[str, App]
+) -> None:
+    apps["django"].answer = lambda asked: (500, {"error": "a row too old"}) if asked.of_a_user else answer(asked)
+    activation.variables.update(HOLD="30s", EVERY="500ms")
+    with users:
+        activation.run(expect=1)
+    assert "gate 'users of Django fare as those of Node' at weight 5: fail" in activation.last.stderr
+    assert activation.live == 0

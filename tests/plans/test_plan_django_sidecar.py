@@ -12,6 +12,7 @@ import pytest
 
 from tests.plans.apps import Answer, App, Asked
 from tests.plans.conftest import Edge, Journey, on_each_edge
+from tests.plans.users import Users, Visit
 from tests.support.site import free_port
 
 TENANT = "acme.wtn4.com"
@@ -49,6 +50,8 @@ def sidecar(journey: Callable[[str], Journey], edge: Edge, apps: dict[str, App],
         JWT=JWT,
         TENANT=TENANT,
         INTEGRATION="7",
+        HOLD="0s",
+        SOAK="1s",
         NEST_URL=apps["nest"].url,
         NEST_SERVER=apps["nest"].server,
         DJANGO_URL=apps["django"].url,
@@ -63,6 +66,13 @@ def sidecar(journey: Callable[[str], Journey], edge: Edge, apps: dict[str, App],
     )
     edge.adapt(made, "NGINX_CONTAINER")
     return made
+
+
+@pytest.fixture
+def users(sidecar: Journey) -> Users:
+    headers = {"X-Tenant-Host": TENANT, "Authorization": f"Bearer {JWT}"}
+    visits = [Visit(f"{ADMIN}/coverage", headers=headers), Visit("/api/health")]
+    return Users(sidecar.variables["PROXY_URL"], visits)
 
 
 def make_certificate(folder: Path) -> None:
@@ -83,8 +93,9 @@ def ask(journey: Journey, path: str) -> httpx.Response:
 
 
 @on_each_edge
-def test_it_puts_django_beside_nest(sidecar: Journey, apps: dict[str, App]) -> None:
-    approved = sidecar.run()
+def test_it_puts_django_beside_nest(sidecar: Journey, users: Users, apps: dict[str, App]) -> None:
+    with users:
+        approved = sidecar.run()
     assert [line.partition(" ")[0] for line in approved] == ["mappings", "a", "the"]
     assert sidecar.site.status()["state"] == "done"
     assert ask(sidecar, "/api-dj/docs").text == "<title>swagger ui</title>"
@@ -114,4 +125,15 @@ def test_a_sidecar_that_nginx_does_not_reach_is_taken_away_again(sidecar: Journe
     sidecar.variables["DJANGO_SERVER"] = f"127.0.0.1:{free_port()}"
     sidecar.run("--until", "cutover", expect=1)
     assert "brought back from weight 100 to old" in sidecar.last.stderr
+    assert ask(sidecar, "/api-dj/health").status_code == 404
+
+
+def test_a_sidecar_that_fails_for_users_alone_is_taken_away_again(
+    sidecar: Journey, users: Users, apps: dict[str, App]
+) -> None:
+    apps["django"].answer = lambda asked: (500, {"detail": "a bug"}) if asked.of_a_user else django(asked)
+    sidecar.variables["SOAK"] = "30s"
+    with users:
+        sidecar.run(expect=1)
+    assert "gate 'users of the sidecar' at weight 100: fail" in sidecar.last.stderr
     assert ask(sidecar, "/api-dj/health").status_code == 404

@@ -8,11 +8,13 @@ import pytest
 
 from tests.plans.apps import Answer, App, Asked
 from tests.plans.conftest import Journey
+from tests.plans.users import Users, Visit, agents
 from tests.support.nginx import SomebodysNginx
 from tests.support.site import free_port
 
 TOKEN = "token-of-fastapi"
 SEARCH = "/api/v1/studies/search"
+SLOW_S = 0.2
 
 
 def answer(asked: Asked) -> Answer:
@@ -64,8 +66,15 @@ def search(journey: Journey) -> str:
     return journey.variables["PROXY_URL"] + SEARCH
 
 
-def test_it_moves_everybody_from_fastapi_to_django(medical: Journey, apps: dict[str, App]) -> None:
-    approved = medical.run()
+@pytest.fixture
+def users(medical: Journey) -> Users:
+    visits = [Visit(SEARCH), Visit("/api/v1/studies/filters/options"), Visit("/health")]
+    return Users(medical.variables["PROXY_URL"], visits, agents({"Authorization": f"Bearer {TOKEN}"}))
+
+
+def test_it_moves_everybody_from_fastapi_to_django(medical: Journey, users: Users, apps: dict[str, App]) -> None:
+    with users:
+        approved = medical.run()
     assert [line.partition(" ")[0] for line in approved] == ["writes", "a", "FastAPI"]
     assert medical.live == 100
     assert medical.who_serves(search(medical), apps) == {"new"}
@@ -103,3 +112,25 @@ def test_it_stops_before_traffic_moves_if_django_refuses_a_token_of_fastapi(
     medical.run("--only", "validate", expect=1)
     assert "the same answers" in medical.last.stderr
     assert "never moved" in medical.last.stderr
+
+
+def test_a_django_that_is_slower_than_fastapi_for_users_alone_brings_traffic_back(
+    medical: Journey, users: Users, apps: dict[str, App]
+) -> None:
+    """Well within its limit, and quick whenever cutover asks."""
+    apps["new"].users_wait[SEARCH] = SLOW_S
+    medical.variables.update(HOLD="30s", EVERY="500ms")
+    with users:
+        medical.run(expect=1)
+    assert "gate 'users of Django fare as those of FastAPI' at weight 1: fail" in medical.last.stderr
+    assert "old's (98 %, " in medical.last.stderr
+    assert medical.live == 0
+
+
+def test_a_site_that_is_too_quiet_to_judge_waits_for_a_person_and_then_goes_on(medical: Journey, users: Users) -> None:
+    medical.run("--until", "shift", expect=4, resumes=0)
+    assert "gate 'users of Django fare as those of FastAPI' at weight 1: unknown" in medical.last.stderr
+    assert medical.live == 1
+    with users:
+        medical.resume()
+    assert medical.live == 50

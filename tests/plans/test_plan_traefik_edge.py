@@ -11,10 +11,15 @@ import pytest
 
 from tests.plans.apps import Answer, App, Asked
 from tests.plans.conftest import Edge, Journey, on_each_edge
+from tests.plans.users import Users, Visit
 from tests.support.nginx import SomebodysNginx
 from tests.support.site import free_port
 
 ITEMS = "/api/items"
+SLOW_S = 0.2
+LOG = "cutover-traefik-edge.log"
+SPLIT = "z-split.conf"
+"""Read behind the file that is cutover's, as the plan's comment says."""
 
 
 def answer(asked: Asked) -> Answer:
@@ -57,9 +62,15 @@ def droplet(
     server = server_of_the_comment(made.text).replace("listen 80;", f"listen 127.0.0.1:{inner};")
     if not made.variables.get("SPLIT_CONTAINER"):
         server = server.replace("/etc/nginx/conf.d", str(edge.conf_d))
-    (edge.conf_d / "split.conf").write_text(server)
+        server = server.replace("/var/log/nginx", str(edge.conf_d.parent))
+    (edge.conf_d / SPLIT).write_text(server)
     edge.reload()
     return made
+
+
+@pytest.fixture
+def users(droplet: Journey) -> Users:
+    return Users(droplet.variables["EDGE_URL"], [Visit(f"{ITEMS}?page=1"), Visit("/api/health")])
 
 
 def as_traefik(public: int, inner: int) -> str:
@@ -87,8 +98,10 @@ def done(folder: Path) -> list[str]:
 
 
 @on_each_edge
-def test_it_moves_everybody_to_fastapi_behind_the_edge(droplet: Journey, apps: dict[str, App]) -> None:
-    assert [line.partition(";")[0] for line in droplet.run()] == ["the backend may be stopped"]
+def test_it_moves_everybody_to_fastapi_behind_the_edge(droplet: Journey, users: Users, apps: dict[str, App]) -> None:
+    with users:
+        approved = droplet.run()
+    assert [line.partition(";")[0] for line in approved] == ["the backend may be stopped"]
     assert droplet.who_serves(droplet.variables["EDGE_URL"] + ITEMS, apps) == {"api"}
     assert apps["api"].last_headers["x-forwarded-proto"] == "https"
     assert done(droplet.folder) == ["deploy", "django", "evidence", "evidence", "stop", "evidence"]
@@ -110,3 +123,28 @@ def test_an_admin_that_is_public_stops_it_before_traffic_moves(droplet: Journey,
     apps["backend"].answer = lambda asked: (200, "log in") if asked.path == "/api/admin/" else answer(asked)
     droplet.run("--only", "validate", expect=1)
     assert "Django's admin is not public" in droplet.last.stderr
+
+
+def test_a_fastapi_that_is_slower_than_the_backend_for_users_alone_sends_them_back(
+    droplet: Journey, users: Users, apps: dict[str, App]
+) -> None:
+    apps["api"].users_wait[ITEMS] = SLOW_S
+    droplet.variables.update(HOLD="30s", EVERY="500ms")
+    with users:
+        droplet.run(expect=1)
+    assert "gate 'users of FastAPI fare as those of the backend' at weight 10: fail" in droplet.last.stderr
+    assert "p95 <= 1.5x old" in droplet.last.stderr
+    assert droplet.live == 0
+
+
+def test_without_the_access_log_of_its_comment_it_waits_for_a_person_and_says_what_is_missing(
+    droplet: Journey, users: Users, edge: Edge
+) -> None:
+    split = edge.conf_d / SPLIT
+    split.write_text(re.sub(r"\n +access_log .*", "", split.read_text()))
+    edge.reload()
+    (edge.conf_d.parent / LOG).unlink()
+    with users:
+        droplet.run("--until", "shift", expect=4, resumes=0)
+    assert f"{LOG} cutover_traefik_edge;" in droplet.last.stderr
+    assert droplet.live == 10
