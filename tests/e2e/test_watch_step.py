@@ -155,7 +155,9 @@ def test_another_configuration_is_drift_at_once(site: Site) -> None:
     run.until("GateEvaluated", held=0.5)
     (conf,) = [file for file in (site.state / "nginx").rglob("*.conf") if file.name != "nginx.conf"]
     began = time.monotonic()
-    conf.write_text(conf.read_text() + "# mine\n")
+    edited = conf.with_name("edited")
+    edited.write_text(conf.read_text() + "# mine\n")
+    edited.replace(conf)
     code, err = run.end()
     assert code == 1
     assert time.monotonic() - began < 5
