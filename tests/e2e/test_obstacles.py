@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.support.accesslog import line
 from tests.support.forks import Forks
 from tests.support.site import Site, Traffic, free_port
 from tests.support.trouble import Edge, edge_site
@@ -100,15 +101,29 @@ def test_a_gate_on_traffic_without_time_to_see_any_moves_nobody(quick: Site) -> 
     assert quick.status()["weight"] == {"intended": 0, "live": 0}
 
 
-@pytest.mark.parametrize(("key", "even"), [("$remote_port", True), ("$server_port", False)])
-def test_doctor_says_how_even_the_buckets_of_clients_are(quick: Site, key: str, even: bool) -> None:  # noqa: FBT001
-    """Each connection a client of its own, and all of them one, as behind a CDN."""
-    quick.write_plan("shift:\n  - shift: {to: 50}\n", split=f"{{by: client, key: {key}, dir: {quick.folder}/switch}}")
+@pytest.mark.parametrize(
+    ("clients", "told"),
+    [
+        (
+            range(100),
+            "ok       clients   of 400 requests in 100 of 100 buckets of clients, the fullest has 1 %",
+        ),
+        (
+            [*range(100), *[7] * 60],
+            "note     clients   of 640 requests in 100 of 100 buckets of clients, the fullest has 38",
+        ),
+        ([7], "note     clients   of 400 requests in 1 of 100 buckets of clients, the fullest has 100 %; at weights "),
+    ],
+)
+def test_doctor_says_how_even_the_buckets_of_clients_are(quick: Site, clients: Sequence[int], told: str) -> None:
+    """As they are behind a CDN, say, where many are one."""
+    quick.write_plan("shift:\n  - shift: {to: 50}\n", split=f"{{by: client, dir: {quick.folder}/switch}}")
     quick.cutover("run")
-    quick.share_of_new(2000)
-    told = next(line for line in quick.cutover("doctor").stdout.splitlines() if " clients " in line)
-    assert told.startswith("ok" if even else "note")
-    assert ("in 1 of 100 buckets of clients, the fullest has 100 %" in told) is not even
+    address = f"127.0.0.1:{quick.new.port}"
+    with (quick.state / "nginx" / "access.log").open("ab") as log:
+        for bucket in [*clients] * max(4, 400 // len(clients)):
+            log.write(line(upstream_addr=address, bucket=str(bucket)))
+    assert told in quick.cutover("doctor").stdout
 
 
 def test_a_weight_that_is_live_is_held_once_more_by_hand_under_its_gates(quick: Site) -> None:

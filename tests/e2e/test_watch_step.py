@@ -274,6 +274,7 @@ gates: [{name: traffic, traffic: {thresholds: ["errors <= 50%"], min_requests: 1
 {http: {backend: new, path: /health}}, {name: broken, tcp: {address: "127.0.0.1:1"}, on_fail: continue}]"""
 
 
+@pytest.mark.timeout(300)
 def test_a_watch_of_many_evaluations_stays_small_in_memory_on_disk_and_in_reports(site: Site) -> None:
     watch(site, "10m", every="5ms", gates=MANY)
     with Traffic(site.port, clients=1):
