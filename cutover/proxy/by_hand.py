@@ -37,9 +37,10 @@ def commands(
         lines.append(f"cutover render --weight {weight} > {quote(config)}")
     if orphans is None:
         return [*lines, *_reload(control.local, config)]
-    # They hold the port: a new nginx gets it when they have ended.
+    # They hold the port: a new nginx gets it when they have ended. What would not start costs nobody anything yet.
     ended = [f"kill -QUIT {' '.join(map(str, sorted(orphans)))}"] if orphans else []
-    return [*lines, *ended, _start(control.managed, control.local, config)]
+    binary, options = _program(control.managed, control.local, config)
+    return [*lines, f"{binary} -t {options}", *ended, f"{binary} {options}"]
 
 
 def _link(spec: ProxySpec, weight: int) -> list[str]:
@@ -70,9 +71,9 @@ def _reload(local: Local | None, config: str) -> list[str]:
     return [f"{local.binary} -t -c {quote(local.conf)}", f"kill -HUP $(cat {quote(local.pid_file)})"]
 
 
-def _start(managed: Managed | None, local: Local | None, config: str) -> str:
+def _program(managed: Managed | None, local: Local | None, config: str) -> tuple[str, str]:
     if local is not None:
-        return f"{local.binary} -c {quote(local.conf)}"
+        return local.binary, f"-c {quote(local.conf)}"
     folder = PurePosixPath(config).parent
     binary = (managed.binary if managed else None) or default_binary()
-    return f"{quote(binary)} -p {quote(str(folder))} -c {quote(str(folder / 'nginx.conf'))}"
+    return quote(binary), f"-p {quote(str(folder))} -c {quote(str(folder / 'nginx.conf'))}"
