@@ -13,7 +13,7 @@ from typing import TypeVar
 T = TypeVar("T")
 START_TIMEOUT_S = 10
 SWITCHING_PROTOCOLS = 101
-USERS_WAIT_S = 0.02
+USERS_WAIT_S = 0.05
 """What old and new take for a user's request: else most of the time would be what the machine does beside."""
 _SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 

@@ -28,7 +28,7 @@ ENGINE_TIMEOUT_S = 30
 MAX_APPROVALS = 10
 MAX_RESUMES = 5
 QUICK = {
-    "CLIENTS": "4", "LOAD": "500ms", "GATE_LOAD": "20s", "GATE_REQUESTS": "20", "USER_REQUESTS": "20", "HOLD": "1s",
+    "CLIENTS": "4", "LOAD": "500ms", "GATE_LOAD": "20s", "GATE_REQUESTS": "100", "USER_REQUESTS": "20", "HOLD": "1s",
     "EVERY": "1s", "SOAK": "50ms", "P95": "5s",
 }  # fmt: skip
 """Durations and loads for a test on a machine that may be busy: each gate is asked twice at each weight."""

@@ -123,7 +123,7 @@ def test_a_django_that_is_slower_than_fastapi_for_users_alone_brings_traffic_bac
     with users:
         medical.run(expect=1)
     assert "gate 'users of Django fare as those of FastAPI' at weight 1: fail" in medical.last.stderr
-    assert "old's (98 %, " in medical.last.stderr
+    assert "(98 %, " in medical.last.stderr
     assert medical.live == 0
 
 

@@ -41,7 +41,6 @@ def budgets(journey: Callable[[str], Journey], apps: dict[str, App]) -> Journey:
     made = journey("performance-budgets")
     made.variables.update(
         BUDGETS,
-        GATE_REQUESTS="100",
         API_TOKEN="token-for-measurements",
         OLD_URL=apps["old"].url,
         NEW_URL=apps["new"].url,

@@ -73,6 +73,13 @@ def test_a_plan_fits_a_screen_and_uses_each_of_its_variables(shipped: str) -> No
     assert [line for line in lines if len(line) > MAX_LINE] == []
 
 
+def test_a_plan_judges_what_users_see_and_leaves_it_to_a_person_where_they_are_too_few(shipped: str) -> None:
+    lines = [line.partition("#")[0] for line in starter(shipped).splitlines()]
+    judging = [line for line in lines if "traffic:" in line]
+    assert judging
+    assert len(judging) == len([line for line in lines if "unknown: pause" in line])
+
+
 def test_a_plan_renders_a_configuration_that_no_mask_got_into(shipped: str, journey: Callable[[str], Journey]) -> None:
     """Header values are secrets, and their masks must not hit words of nginx: ``Upgrade`` is one."""
     plan = journey(shipped)

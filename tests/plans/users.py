@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-CONNECTIONS = 16
+CONNECTIONS = 40
 PAUSE_S = 0.005
 NOBODY_THERE_S = 0.05
 STOP_LIMIT_S = 10
@@ -39,28 +39,27 @@ class Users:
         self._url = urlsplit(url)
         # Each visit by each of the people, whatever their numbers are.
         self._requests = itertools.cycle([_request(visit, who) for who in people for visit in visits])
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._all()], daemon=True)
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._all()), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self._leaving.set()
         self._thread.join(timeout=STOP_LIMIT_S)
-        self._loop.close()
 
     async def _all(self) -> None:
-        self._stop = asyncio.Event()
-        clients = [asyncio.create_task(self._client()) for _ in range(CONNECTIONS)]
-        await self._stop.wait()
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
+        async with asyncio.timeout(None) as limit:
+            clients = [asyncio.create_task(self._client()) for _ in range(CONNECTIONS)]
+            await asyncio.to_thread(self._leaving.wait)
+            # They leave with their answers: a connection that is being made can't be given up without a trace.
+            limit.reschedule(asyncio.get_running_loop().time() + STOP_LIMIT_S)
+            await asyncio.gather(*clients)
 
     async def _client(self) -> None:
-        while True:
+        while not self._leaving.is_set():
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self._connection()
             await asyncio.sleep(NOBODY_THERE_S)
@@ -69,7 +68,7 @@ class Users:
         tls = ssl._create_unverified_context() if self._url.scheme == "https" else None  # noqa: S323 - a test's own
         reader, writer = await asyncio.open_connection(self._url.hostname, self._url.port, ssl=tls)
         try:
-            while True:
+            while not self._leaving.is_set():
                 writer.write(next(self._requests))
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = _LENGTH.search(head)
