@@ -42,7 +42,6 @@ WINDOW_S = 300.0
 # So that what a window keeps is thrown away and made anew several times while the lines are read.
 SHORT_WINDOW_S = 4.0
 PER_SECOND = 10_000
-BEGAN = 1_769_853_600
 REVISION = "0123456789abcdef"
 
 
@@ -82,7 +81,8 @@ def line(kind: Kind, at: float, number: random.Random) -> bytes:
 
 def lines(kind: Kind, count: int) -> list[bytes]:
     number = random.Random(count)  # noqa: S311 - lines to read, no secrets
-    return [line(kind, BEGAN + at / PER_SECOND, number) for at in range(count)]
+    began = int(time.time())
+    return [line(kind, began + at / PER_SECOND, number) for at in range(count)]
 
 
 def measure(seconds: float, lines: int, backlog: int) -> Report:
@@ -169,13 +169,14 @@ class Endless:
     """A log that has another second's lines whenever it is read, until there were so many seconds."""
 
     def __init__(self, seconds: int) -> None:
-        self._block = re.sub(rb'"msec":\d+\.', b'"msec":%d.' % BEGAN, b"".join(lines(KINDS[2], PER_SECOND)))
+        self._began = int(time.time())
+        self._block = re.sub(rb'"msec":\d+\.', b'"msec":%d.' % self._began, b"".join(lines(KINDS[2], PER_SECOND)))
         self._seconds = seconds
 
     async def read(self, cursor: LogCursor) -> Chunk:
         if cursor.offset >= self._seconds:
             return Chunk(b"", cursor)
-        data = self._block.replace(b'"msec":%d.' % BEGAN, b'"msec":%d.' % (BEGAN + cursor.offset))
+        data = self._block.replace(b'"msec":%d.' % self._began, b'"msec":%d.' % (self._began + cursor.offset))
         return Chunk(data, LogCursor(1, cursor.offset + 1))
 
     async def newest(self, _cursor: LogCursor, _seconds: float) -> LogCursor | None:
@@ -198,9 +199,9 @@ async def followed(observer: Observer, seconds: int) -> list[list[Cell]]:
     rows: list[list[Cell]] = [[0, 0.0, resident()]]
     began = time.perf_counter()
     for second in range(1, seconds + 1):
-        await observer.look(SHORT_WINDOW_S)
-        if second in {seconds // 10, seconds // 5, seconds // 2, seconds}:
-            seen = await observer.look(math.inf)
+        told = second in {seconds // 10, seconds // 5, seconds // 2, seconds}
+        seen = await observer.look(math.inf if told else SHORT_WINDOW_S)
+        if told:
             assert (seen.lines, seen.unreadable) == (second * PER_SECOND, 0), seen
             rows.append([seen.lines, time.perf_counter() - began, resident()])
     return rows
@@ -231,9 +232,10 @@ def backlog_rows(megabytes: int) -> list[list[Cell]]:
 
 
 def write_backlog(log: Path, block: bytes, blocks: int, every_s: float) -> None:
+    now = time.time()
     with log.open("wb") as file:
-        for number in range(blocks):
-            at = b'"msec":%d.' % (BEGAN + 3600 + number * every_s)
+        for number in range(1, blocks + 1):
+            at = b'"msec":%d.' % (now + (number - blocks) * every_s)
             file.write(re.sub(rb'"msec":\d+\.', at, block))
 
 

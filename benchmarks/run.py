@@ -22,7 +22,7 @@ RESULTS = FOLDER / "results"
 README = FOLDER / "README.md"
 # In the order of the README.
 NAMES = ("lost", "shift", "commands", "load", "journal", "parity", "traffic", "detect")
-TIMEOUT_S = 300.0
+TIMEOUT_S = 600.0
 END_TIMEOUT_S = 30.0
 
 

@@ -208,8 +208,10 @@ class Observer:
 
     def _late(self, end: float) -> float:
         """How long ago the last line was written, in seconds; once the log is followed, just now."""
-        late = time.time() - end if end and not (self._any_read or self._behind) else 0.0
+        if self._any_read or self._behind:
+            return 0.0
         self._any_read = True
+        late = time.time() - end if end else 0.0
         return late if late > STALE_S else 0.0
 
     def _merge_old(self, now: float) -> None:
