@@ -171,11 +171,14 @@ class Traffic(Check):
 
         try:
             found, requests = await concluded()
-            needed = max(least, LEAST_SAMPLES) if self.judge else least
             # What fails within the window fails, however well it went before; and without any request there is nothing
-            # that a time before it could add to.
-            if self.window is None and 0 < requests < needed and found.verdict is not Verdict.FAIL:
-                found, _ = await concluded(reaching_back=needed)
+            # that a time before it could add to. Else what lacks may be one route's, old's, or those of a percentile.
+            reach = max(least, LEAST_SAMPLES if self.judge else 0, requests + 1)
+            while self.window is None and requests and found.verdict is Verdict.UNKNOWN:
+                found, reached = await concluded(reaching_back=reach)
+                if reached < reach:
+                    break
+                reach = 2 * reached
         except CutoverError as error:
             return Result(Verdict.UNKNOWN, f"the proxy's log can't be read: {error.message}")
         return Result(*found, backends=by_backend(observer.recent(RECENT_S)))

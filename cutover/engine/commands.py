@@ -72,15 +72,13 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
         step = gating_step(session, weight)
         gates: list[Gate] = list(getattr(step.settings, "gates", ())) if step else []
         every = float(getattr(step.settings, "every", 5.0)) if step else 5.0
-        ctx = StepContext(session, "shift", 0)
+        ctx = StepContext(session, "shift", 0, on_fail=step.on_fail if step is not None else None)
         base = session.state.weight
         lease = getattr(step.settings, "lease", None) if step else None
         try:
             async with session.lease.kept():
                 await evaluate_once(ctx, early_gates(gates))
-                if hold_s:
-                    await refuse_obstacles(ctx, gates, hold_s)
-                await _judge_so_far(session, ctx, gates)
+                await _judge_so_far(session, ctx, gates, hold_s)
                 if lease is not None:
                     await ctx.lease(lease)
                 await ctx.shift(weight)
@@ -95,15 +93,16 @@ async def shift(options: Options, weight: int, hold_s: float) -> Session:
     return await work_on(options, f"shift --weight {weight}", work)
 
 
-async def _judge_so_far(session: Session, ctx: StepContext, gates: list[Gate]) -> None:
+async def _judge_so_far(session: Session, ctx: StepContext, gates: list[Gate], hold_s: float) -> None:
     """The gates on traffic, over what was seen at the weight that is to be left. Too little seen changes nothing."""
-    if not session.state.weight:
-        return
     early = early_gates(gates)
     try:
-        await evaluate_once(ctx, [gate for gate in gates if gate not in early])
+        if hold_s:
+            await refuse_obstacles(ctx, gates, hold_s)
+        if session.state.weight:
+            await evaluate_once(ctx, [gate for gate in gates if gate not in early])
     except StepFailedError as failure:
-        if failure.verdict is not Verdict.UNKNOWN:
+        if failure.verdict is not Verdict.UNKNOWN or not session.state.weight:
             raise
         raise CheckFailedError(
             f"{failure.message}; traffic stays at weight {session.state.weight}", "try again when more requests came"

@@ -19,7 +19,7 @@ from cutover.engine.shifting import shift_to
 from cutover.engine.variables import Values
 from cutover.errors import WaitingError
 from cutover.plan.model import Plan
-from cutover.plan.step import Gate, Step
+from cutover.plan.step import Gate, GateOnFail, Step
 
 if TYPE_CHECKING:
     from cutover.traffic.observer import Observer
@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class StepContext:
     """Implements ``CheckContext`` and ``ActionContext`` for one step of a session. ``values`` are what it may use.
 
-    ``of`` names the step as it is written, where a later process may go on with it; else it is empty.
+    ``of`` names the step as it is written, where a later process may go on with it; else it is empty. ``on_fail`` is
+    what the step says of those of its gates that don't say it themselves.
     """
 
     session: Session
     phase: str
     index: int
     of: str = ""
+    on_fail: GateOnFail | None = None
     values: Values = field(default_factory=Values)
 
     @cached_property

@@ -27,6 +27,7 @@ from cutover.load.program import find_k6
 from cutover.plan import LoadedPlan
 from cutover.plan.model import Plan
 from cutover.plan.step import StepSettings
+from cutover.plan.variables import names_in
 from cutover.proxy import NginxProxy, ProxySpec, lease, open_proxy
 from cutover.proxy.base import Live
 
@@ -58,7 +59,7 @@ async def examine(options: Options) -> list[Finding]:
         return [*findings, *(Finding("problem", "plan", str(mistake)) for mistake in error.mistakes)]
     findings.append(Finding("ok", "plan", f"{loaded.plan.name}: no mistakes"))
     findings.extend(_k6(loaded.plan))
-    findings.extend(await _prometheus(loaded.plan))
+    findings.extend(await _prometheus(loaded))
     findings.extend(_store(options, loaded))
     proxy = open_proxy(ProxySpec.of(loaded.plan), options.state_folder(loaded.plan.name), options.templates)
     findings.extend(await _proxy(proxy, loaded.plan))
@@ -104,14 +105,22 @@ def _settings(plan: Plan) -> list[StepSettings]:
     ]
 
 
-async def _prometheus(plan: Plan) -> list[Finding]:
-    """Each query that a gate of the plan would ask."""
+async def _prometheus(loaded: LoadedPlan) -> list[Finding]:
+    """Each query that a gate of the plan would ask, once."""
+    asked: list[Metrics] = []
     findings = []
-    for metrics in [one for one in _settings(plan) if isinstance(one, Metrics)]:
+    for metrics in _settings(loaded.plan):
+        if not isinstance(metrics, Metrics) or metrics in asked:
+            continue
+        asked.append(metrics)
+        if needed := names_in(metrics.model_dump(), loaded.run_variables):
+            said = f"{metrics.summary()}: not asked, it takes {', '.join(sorted(needed))}, which a step of a run saves"
+            findings.append(Finding("note", "metrics", said))
+            continue
         trouble = await metrics.trouble()
         said = f"{metrics.summary()}: {trouble or 'answered'}"
         findings.append(Finding("problem" if trouble else "ok", "metrics", said))
-    return list(dict.fromkeys(findings))
+    return findings
 
 
 def _k6(plan: Plan) -> list[Finding]:

@@ -127,7 +127,7 @@ def failure_of(ctx: StepContext, gate: Gate, result: Result, count: str = "") ->
     return StepFailedError(
         f"gate {gate.title!r} at weight {ctx.weight}: {result.verdict}: {result.summary}{counted}",
         result.verdict,
-        gate.consequence(result.verdict),
+        gate.consequence(result.verdict) or ctx.on_fail,
     )
 
 

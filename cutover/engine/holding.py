@@ -35,7 +35,7 @@ ASK_AGAIN_S = 2.0
 LATE_S = 1.0
 """By how much an evaluation may be late and the time before it still counts as watched."""
 
-MILDER: tuple[GateOnFail | None, ...] = ("step_back", "pause")
+MILDER: tuple[GateOnFail | None, ...] = ("step_back", "pause", "continue")
 """Than a rollback, the milder the later."""
 
 ASKED_ONCE_MORE_S = 5.0
@@ -83,6 +83,8 @@ class Watched:
     tally: Tally = field(default_factory=Tally)
     kept: Counter[str] = field(default_factory=Counter)
     silent_since: float | None = None
+    under_way: bool = False
+    """An evaluation was begun, and has not come to its end."""
 
 
 async def hold(ctx: StepContext, seconds: float, gates: Sequence[Gate], every: float) -> None:
@@ -114,20 +116,24 @@ async def watch(
     clock = Clock(seconds, held, shortest)
     works = [_ask(one, clock) for one in watched]
     looking = _look_for_drift(session, clock, shortest, alone=not watched)
+    tasks = [asyncio.create_task(work) for work in (looking, *works)]
     try:
-        await all_of([asyncio.create_task(work) for work in (looking, *works)])
+        await all_of(tasks)
     except StepFailedError as failure:
         if failure.on_fail not in MILDER:
             raise
-        raise await _gravest(failure, watched, clock) from failure
+        raise await _gravest(failure, tasks, watched, clock) from failure
 
 
-async def _gravest(failure: StepFailedError, watched: Sequence[Watched], clock: Clock) -> StepFailedError:
+async def _gravest(
+    failure: StepFailedError, tasks: Sequence[asyncio.Task[None]], watched: Sequence[Watched], clock: Clock
+) -> StepFailedError:
     """Of several gates that fail at once, the one with the gravest consequence decides, whichever was asked first.
 
-    All are asked once more, for a short time.
+    Those whose answer was cut short by the first are asked once more, for a short time.
     """
-    failures = [failure]
+    ended = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    failures = [failure, *(error for error in ended if isinstance(error, StepFailedError))]
 
     async def ask(one: Watched) -> None:
         result, count = await _evaluate(one, clock)
@@ -137,7 +143,7 @@ async def _gravest(failure: StepFailedError, watched: Sequence[Watched], clock: 
 
     with suppress(TimeoutError):
         async with asyncio.timeout(ASKED_ONCE_MORE_S):
-            await all_of([asyncio.create_task(ask(one)) for one in watched if one.gate.on_fail != failure.on_fail])
+            await all_of([asyncio.create_task(ask(one)) for one in watched if one.under_way])
     return min(failures, key=lambda one: MILDER.index(one.on_fail) if one.on_fail in MILDER else -1)
 
 
@@ -162,7 +168,9 @@ async def _ask(one: Watched, clock: Clock) -> None:
 async def _evaluate(one: Watched, clock: Clock) -> tuple[Result, str]:
     """Ask the gate once, and count it; how the count stands, in words."""
     started = time.monotonic()
+    one.under_way = True
     result = _excused(one, await measure_patiently(one.gate, one.ctx))
+    one.under_way = False
     one.tally = one.tally.then(result.verdict)
     if not result.passed:
         one.kept[one.gate.title] += 1

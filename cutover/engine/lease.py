@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RENEW_EVERY_S = 10.0
 RENEWALS_IN_A_LEASE = 4
-WRITTEN_TIMEOUT_S = 10.0
+WRITTEN_TIMEOUT_S = 3.0
 GIVE_UP_AFTER = 0.5
 """The part of a lease without a renewal after which the step fails: what is left is for the way back."""
 
@@ -51,6 +51,7 @@ class Leasing:
             raise _over(error) from error
         except CutoverError as error:
             if renewed:
+                self._session.emit(e.LeaseGranted(self._seconds))
                 self._keep(self._seconds, None, error.message)
             raise
         self._keep(seconds, lease)

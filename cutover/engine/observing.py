@@ -45,10 +45,11 @@ async def log_trouble(proxy: NginxProxy) -> str | None:
         log = ProxyLog(proxy)
         end = (await log.read(None)).cursor
         begin = LogCursor(end.file, max(0, end.offset - LOOK_BYTES))
-        newest = parse((await log.read(begin)).data)
+        data = (await log.read(begin)).data
     except CutoverError as error:
         return error.message
-    if newest.count and newest.unreadable == newest.count:
+    newest = parse(data) if data else None
+    if newest is not None and newest.unreadable == newest.count:
         needed = f"access_log {await proxy.access_log()} {proxy.spec.variable};"
         return f"the access log is not in the format that cutover reads: your own server block needs `{needed}`"
     return None

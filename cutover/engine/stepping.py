@@ -41,6 +41,8 @@ async def stay_back(ctx: StepContext, step: Step) -> StepFailedError:
     stepped = session.state.stepped_back or {}
     first, failed, weight = stepped["reason"], stepped["from_weight"], stepped["weight"]
     if session.state.weight != weight:
+        if (trouble := await trouble_with_old(session)) is not None:
+            return StepFailedError(f"{first}; old can't take more, it does not answer ({trouble})")
         await shift_to(session, weight)
     if not stepped.get("done"):
         session.emit(e.SteppedBack(ctx.phase, ctx.index, failed, weight, first, ctx.of))

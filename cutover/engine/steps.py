@@ -15,7 +15,8 @@ from cutover.checks.base import Check, Result
 from cutover.engine import events as e
 from cutover.engine.context import StepContext
 from cutover.engine.failures import StepFailedError
-from cutover.engine.gates import evaluate_once, measure_patiently
+from cutover.engine.gates import evaluate_once, failure_of, measure_patiently, time_limit
+from cutover.engine.holding import ASK_AGAIN_S, PATIENCE_S
 from cutover.engine.session import Session
 from cutover.engine.shifting import recover, shift_to
 from cutover.engine.state import step_id
@@ -26,8 +27,6 @@ from cutover.plan.step import Gate, Step
 from cutover.plan.thresholds import Verdict
 from cutover.plan.units import format_duration
 from cutover.redact import redact_data
-
-OBSTACLE_TIMEOUT_S = 30.0
 
 
 def step_key(step: Step) -> str:
@@ -46,7 +45,7 @@ async def run_step(session: Session, phase: str, index: int, step: Step) -> None
     """Run one step to its end. Raises ``StepFailedError``, ``WaitingError`` or what else stops a run."""
     once = isinstance(step.settings, Action) and step.settings.once
     key = _once_key(session, phase, index, step) if once else step_key(step)
-    ctx = StepContext(session, phase, index, f"{step_id(phase, index)}/{key}")
+    ctx = StepContext(session, phase, index, f"{step_id(phase, index)}/{key}", step.on_fail)
     if reason := _already_done(session, phase, index, key):
         session.emit(e.StepSkipped(phase, index, step.title, reason))
         return
@@ -124,20 +123,32 @@ def early_gates(gates: Sequence[Gate]) -> list[Gate]:
 
 
 async def refuse_obstacles(ctx: StepContext, gates: Sequence[Gate], held_s: float) -> None:
-    """Gates that need traffic are asked later, but what prevents them is found out before any moves."""
+    """Gates that need traffic are asked later, but what prevents them is found out before any moves.
+
+    Where some is on new already, a gate that can't be asked just now is given the time that a hold would give it.
+    """
+    early = early_gates(gates)
     for gate in gates:
-        if gate in early_gates(gates) or gate.consequence(Verdict.UNKNOWN) == "continue":
+        if gate in early or gate.consequence(Verdict.UNKNOWN) == "continue":
             continue
-        assert isinstance(gate.settings, Check)  # noqa: S101 - gates are checks by the model
-        try:
-            async with asyncio.timeout(OBSTACLE_TIMEOUT_S):
-                filled = (await ctx.ready(gate)).filled(gate).settings
-                assert isinstance(filled, Check)  # noqa: S101 - as it was before
-                obstacle = await filled.obstacle(ctx, held_s)
-        except (TimeoutError, UnsavedError) as error:
-            obstacle = str(error) or f"no answer within {format_duration(OBSTACLE_TIMEOUT_S)}"
-        if obstacle is not None:
-            raise StepFailedError(f"gate {gate.title!r} could not be measured: {obstacle}", Verdict.UNKNOWN)
+        give_up = time.monotonic() + (PATIENCE_S if ctx.weight else 0.0)
+        while (obstacle := await _obstacle(ctx, gate, held_s)) is not None:
+            if time.monotonic() >= give_up:
+                raise failure_of(ctx, gate, Result(Verdict.UNKNOWN, obstacle))
+            await asyncio.sleep(ASK_AGAIN_S)
+
+
+async def _obstacle(ctx: StepContext, gate: Gate, held_s: float) -> str | None:
+    limit = time_limit(gate)
+    try:
+        async with asyncio.timeout(limit):
+            filled = (await ctx.ready(gate)).filled(gate).settings
+            assert isinstance(filled, Check)  # noqa: S101 - gates are checks by the model
+            return await filled.obstacle(ctx, held_s)
+    except TimeoutError:
+        return f"no answer within {format_duration(limit)}"
+    except UnsavedError as error:
+        return error.message
 
 
 async def _act(ctx: StepContext, step: Step) -> str:

@@ -18,6 +18,7 @@ from cutover.engine.session import Session
 from cutover.errors import EXIT_FAILED, CheckFailedError, CutoverError, ProxyError, UsageError
 from cutover.plan.model import Plan
 from cutover.plan.step import Gate, Step
+from cutover.proxy.lease import LeaseEndedError
 
 Place = tuple[str, int, Step]
 
@@ -34,7 +35,12 @@ async def watch(options: Options, *, seconds: float | None, every: float | None,
             raise UsageError("the plan has no gates to watch", "give a watch or a shift some gates")
         await _require_traffic_on_new(session)
         watched = [
-            Watched(StepContext(session, phase, index), number, gate, every or gate.every or step_every(step))
+            Watched(
+                StepContext(session, phase, index, on_fail=step.on_fail),
+                number,
+                gate,
+                every or gate.every or step_every(step),
+            )
             for phase, index, step in places
             for number, gate in enumerate(gates_of(step), start=1)
         ]
@@ -88,6 +94,8 @@ async def _watch(session: Session, watched: list[Watched], seconds: float | None
             await keep_watch(session, watched, seconds=math.inf if seconds is None else seconds)
     except StepFailedError as failure:
         session.emit(e.WatchEnded(weight, passed=False, reason=failure.message))
+        if not rolls_back and isinstance(failure.__cause__, LeaseEndedError):
+            raise CheckFailedError(failure.message, "`cutover run` shifts anew, `cutover rollback` ends") from failure
         if not rolls_back or failure.on_fail == "pause":
             raise CheckFailedError(
                 f"{failure.message}; traffic stays at weight {weight}", "`cutover rollback` brings it back"

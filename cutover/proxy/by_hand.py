@@ -56,7 +56,16 @@ def _link(spec: ProxySpec, weight: int) -> list[str]:
 
 
 def _in_container(docker: Docker, config: str, weight: int, orphans: frozenset[int] | None) -> list[str]:
-    run = f"docker exec {docker.container}"
+    run, name = f"docker exec {docker.container}", docker.container
+    if orphans is not None and not orphans:
+        # It does not run: nothing can be executed in it, but files can be put there.
+        file = PurePosixPath(config).name
+        made = (
+            f"docker cp {name}:{quote(spare_path(config))} {quote(file)}"
+            if weight == 0
+            else f"cutover render --weight {weight} > {quote(file)}"
+        )
+        return [made, f"docker cp {quote(file)} {name}:{quote(config)}", f"docker start {name}"]
     if weight == 0:
         put = f"{run} cp {quote(spare_path(config))} {quote(config)}"
     else:

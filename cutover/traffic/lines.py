@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from operator import itemgetter
 from typing import Any
 
 from cutover.traffic.fixed import read_fixed
@@ -29,9 +29,6 @@ TEXTS = (
 # Logs of configurations that were rendered before these fields existed.
 LATER_FIELDS = ("revision", "bucket")
 EXAMPLE_CHARS = 120
-TAIL_BYTES = 64 * 1024
-"""In so much of its end a part of the log says at least once what time it is, unless it is garbage."""
-
 _WRITTEN_AT = re.compile(rb'(?m)^\{"time":"[^"\\\n]*+","msec":(\d+\.\d+),')
 
 
@@ -76,25 +73,16 @@ def cut_newest(data: bytes, seconds: float, parts: int) -> list[bytes]:
 
     By the times in the lines. Lines that say none stay with those before them.
     """
-    times = _WRITTEN_AT.findall(data, max(0, len(data) - TAIL_BYTES))
-    if not times:
+    lines = [(float(found[1]), found.start()) for found in _WRITTEN_AT.finditer(data)]
+    if not lines:
         return [data]
-    end = float(times[-1])
-
-    def time_from(place: int) -> float:
-        """Of the first line that begins there or behind."""
-        found = _WRITTEN_AT.search(data, place)
-        return float(found[1]) if found else inf
-
-    pieces, high = [], len(data)
+    end, pieces, high, last = lines[-1][0], [], len(data), len(lines)
     for part in range(1, parts + 1):
-        place = bisect_right(range(high), end - part * seconds, key=time_from)
-        found = _WRITTEN_AT.search(data, place, high)
-        if found is not None:
-            pieces.append(data[found.start() : high])
-            high = found.start()
-        if not high:
-            break
+        first = bisect_right(lines, end - part * seconds, hi=last, key=itemgetter(0))
+        place = lines[first][1] if first else 0
+        if first < last and place < high:
+            pieces.append(data[place:high])
+            high, last = place, first
     return [*([data[:high]] if high else []), *reversed(pieces)]
 
 

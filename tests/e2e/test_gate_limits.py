@@ -163,6 +163,26 @@ def test_a_change_by_hand_steps_back_to_the_weight_before_it(quick: Site) -> Non
     assert quick.status()["weight"] == {"intended": 10, "live": 10}
 
 
+def failing_together(quick: Site, plan: str) -> int:
+    """The exit code of a run whose two gates fail from the weight 50 on."""
+    quick.write_plan(plan)
+    quick.cutover("proxy", "start")
+    run = quick.start("run", "--json")
+    assert run.stdout is not None
+    while (event := json.loads(run.stdout.readline()))["event"] != "GateEvaluated" or event["weight"] != 50:
+        pass
+    quick.new.failing = frozenset({"/gate"})
+    run.communicate(timeout=30)
+    return run.returncode
+
+
+def test_what_a_step_says_is_no_graver_than_what_it_says(quick: Site) -> None:
+    """A gate without an on_fail of its own has its step's, which is milder here than the other gate's."""
+    plan = GATES.format(first="pause", second="pause").replace(", on_fail: pause}\n        - ", "}\n        - ", 1)
+    assert failing_together(quick, plan + "    on_fail: continue\n") == 4
+    assert quick.status()["weight"] == {"intended": 50, "live": 50}
+
+
 GATES = """\
 shift:
   - shift:
@@ -178,15 +198,7 @@ shift:
 @pytest.mark.parametrize("order", [("pause", "rollback"), ("rollback", "pause")])
 def test_of_two_gates_that_fail_at_once_the_graver_consequence_follows(quick: Site, order: tuple[str, str]) -> None:
     first, second = order
-    quick.write_plan(GATES.format(first=first, second=second))
-    quick.cutover("proxy", "start")
-    run = quick.start("run", "--json")
-    assert run.stdout is not None
-    while (event := json.loads(run.stdout.readline()))["event"] != "GateEvaluated" or event["weight"] != 50:
-        pass
-    quick.new.failing = frozenset({"/gate"})
-    run.communicate(timeout=30)
-    assert run.returncode == 1
+    assert failing_together(quick, GATES.format(first=first, second=second)) == 1
     assert quick.status()["state"] == "rolled_back"
     assert quick.status()["weight"] == {"intended": 0, "live": 0}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from cutover.engine.holding import PATIENCE_S
 from tests.support.accesslog import line
 from tests.support.forks import Forks
 from tests.support.site import Site, Traffic, free_port
@@ -56,8 +58,10 @@ def test_a_server_block_without_the_log_that_a_gate_reads_moves_nobody(edge: Edg
     log = edge.nginx.folder / "cutover-site.log"
     own_block(edge, GATE, access_log.format(log=log))
     with Traffic(edge.port, clients=2) as traffic:
+        deadline = time.monotonic() + 30
         while traffic.requests < 20:
-            pass
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         failed = edge.cutover("run", expect=1).stderr
         told = edge.cutover("doctor", expect=1).stdout
     assert said in failed
@@ -78,13 +82,34 @@ def test_with_the_log_that_it_needs_it_is_judged(edge: Edge) -> None:
 def test_a_prometheus_that_does_not_answer_moves_nobody(quick: Site) -> None:
     quick.write_plan(shift(metrics(port := free_port())))
     failed = quick.cutover("run", expect=1).stderr
-    assert f"could not be measured: http://127.0.0.1:{port}: can't be reached" in failed
+    assert f": unknown: http://127.0.0.1:{port}: can't be reached" in failed
     assert NEVER_MOVED in failed
     assert quick.status()["weight"] == {"intended": 0, "live": 0}
     by_hand = quick.cutover("shift", "--weight", "10", "--hold", "1s", expect=1).stderr
     assert "can't be reached" in by_hand
     assert quick.status()["weight"] == {"intended": 0, "live": 0}
     assert f"problem  metrics   up <= 1: http://127.0.0.1:{port}" in quick.cutover("doctor", expect=1).stdout
+
+
+def test_an_obstacle_above_weight_0_ends_the_step_as_the_gate_says(quick: Site) -> None:
+    gate = f"{metrics(free_port())}, unknown: pause"
+    quick.write_plan(f"begin:\n  - shift: {{to: 10}}\n{shift(gate)}")
+    began = time.monotonic()
+    paused = quick.start("run")
+    _, err = paused.communicate(timeout=90)
+    assert paused.returncode == 4, err
+    assert time.monotonic() - began >= PATIENCE_S
+    assert "traffic stays at weight 10" in err
+    assert quick.status()["weight"] == {"intended": 10, "live": 10}
+
+
+def test_a_new_log_without_a_line_is_no_obstacle(edge: Edge) -> None:
+    log = edge.nginx.folder / "cutover-site.log"
+    own_block(edge, GATE, f"access_log {log} cutover_site;")
+    assert log.stat().st_size == 0
+    failed = edge.cutover("run", expect=1).stderr
+    assert "unknown: new had 0 of the 5 requests it takes" in failed
+    assert "traffic was brought back from weight 50 to old" in failed
 
 
 def test_a_gate_that_only_looks_on_holds_nothing_up(quick: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cutover.plan.thresholds import Verdict
 from tests.support.accesslog import line, old
-from tests.support.following import BEGAN, Following, all_well, new_fails
+from tests.support.following import BEGAN, Answer, Following, all_well, new_fails
 
 DAY_S = 86_400.0
 A_MINUTE = 1 / 60
@@ -41,6 +41,35 @@ async def test_where_the_window_holds_too_few_as_much_of_before_counts_as_it_tak
         found = await following.asks("errors <= 5%", min_requests=20)
     assert found.verdict is Verdict.PASS
     assert 20 <= found.figures["requests"] < 40
+
+
+def mixed(msec: float, number: int) -> bytes:
+    """Two requests in three are for one path, and old has as many of its own."""
+    uri = "/search" if number % 3 else "/studies"
+    return line(msec=msec, uri=uri) + old(msec=msec, uri=uri)
+
+
+def mostly_new(msec: float, number: int) -> bytes:
+    return line(msec=msec) + (old(msec=msec) if number % 10 == 0 else b"")
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings"),
+    [
+        (mixed, {"routes": {"/search": ["errors <= 1%"], "default": ["errors <= 1%"]}}),
+        (mixed, {"thresholds": ["p99 <= 1s"]}),
+        (mostly_new, {"thresholds": ["errors <= old + 1%"]}),
+        (mostly_new, {"judge": {}}),
+    ],
+)
+async def test_it_reaches_back_as_far_for_a_route_a_percentile_or_old(
+    following: Following, answer: Answer, settings: dict[str, Any]
+) -> None:
+    verdicts = []
+    for _ in range(240):
+        following.goes_by(300, answer, per_second=5 * A_MINUTE)
+        verdicts.append((await following.asks(min_requests=20, **settings)).verdict)
+    assert verdicts[-100:] == [Verdict.PASS] * 100
 
 
 async def test_without_a_request_in_the_window_nothing_of_before_lets_it_pass(following: Following) -> None:
