@@ -45,6 +45,10 @@ def own_block(edge: Edge, gate: str, access_log: str) -> None:
         f"location / {{ proxy_pass http://site; }} }}\n"
     )
     assert edge.nginx.run("-s", "reload").returncode == 0
+    deadline = time.monotonic() + 10
+    while access_log and not Path(access_log.split()[1]).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
