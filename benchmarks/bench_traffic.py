@@ -71,9 +71,9 @@ def line(kind: Kind, at: float, number: random.Random) -> bytes:
     quote = '\\"' if number.random() * 100 < kind.escaped else ""
     bucket = number.randrange(100) if kind.by_client else ""
     return (
-        f'{{"time":"2026-01-31T10:00:00+00:00","msec":{at:.3f},"method":"GET","uri":"{path}{quote}","status":{status},'
-        f'"request_time":{took + 0.001:.3f},"upstream_addr":"{NEW if side == "new" else OLD}",'
-        f'"upstream_status":"{"-" if status == 499 else status}","upstream_response_time":"{took:.3f}",'
+        f'{{"time":"2026-01-31T10:00:00+00:00","msec":{at:.3f},"method":"GET","uri":"{path}{quote}",'
+        f'"request_time":{took + 0.001:.3f},"upstream_response_time":"{took:.3f}","status":{status},'
+        f'"upstream_addr":"{NEW if side == "new" else OLD}","upstream_status":"{"-" if status == 499 else status}",'
         f'"route":"/api/","side":"{side}","fallback":"","override":"","bucket":"{bucket}","revision":"{REVISION}",'
         f'"probe":""}}\n'
     ).encode()

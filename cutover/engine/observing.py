@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cutover.traffic.observer import Chunk, Observer
     from cutover.traffic.tries import Backends
 
-CHUNK_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
 LOOK_BYTES = 64 * 1024
 
 

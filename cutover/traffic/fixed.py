@@ -21,29 +21,21 @@ _ESCAPED = rb'(?:\\["\\]' + _TEXT + rb")*+"
 _SECONDS = rb"(?:0|[1-9]\d*+)\.\d{3}"
 _BEFORE = (
     rb'\{"time":"%(text)s","msec":%(seconds)s,"method":"%(text)s","uri":"(%(prefixes)s)%(text)s%(escaped)s",'
-    rb'"status":([1-9]\d\d),"request_time":%(seconds)s,'
+    rb'"request_time":%(seconds)s,"upstream_response_time":"(%(text)s)",'
 )
-_TRIED = rb'"upstream_addr":"%(text)s","upstream_status":"%(text)s"'
-_TIMES = rb',"upstream_response_time":"(%(text)s)",'
-_CHOSEN = (
-    rb'"route":"%(text)s","side":"%(text)s","fallback":"%(text)s","override":"%(text)s","bucket":"\d*+",'
-    rb'"revision":"%(text)s","probe":"%(text)s"\}'
+_SHARED = (
+    rb'"status":([1-9]\d\d),"upstream_addr":"(%(text)s)","upstream_status":"(%(text)s)",'
+    rb'"route":"(%(text)s)","side":"(%(text)s)","fallback":"(%(text)s)","override":"(%(text)s)","bucket":"(\d*+)",'
+    rb'"revision":"(%(text)s)","probe":"(%(text)s)"\}'
 )
-_STRICT = rb"(?m)^(?:" + _BEFORE + b"(" + _TRIED + b")" + _TIMES + b"(" + _CHOSEN + rb")|(.*))\n"
-# What is captured here is the same in many lines, and so it is cheaper to look at it afterwards.
-_QUICK = (
-    rb"(?m)^(?:"
-    + _BEFORE
-    + rb'("upstream_addr":"[^"]*+","upstream_status":"[^"]*+")'
-    + _TIMES
-    + rb"(.*)|(.*))"
-    + rb"\n"
-)
-_SHARED = re.compile((_TRIED + _CHOSEN).replace(b"%(text)s", b"(" + _TEXT + b")").replace(rb"\d*+", rb"(\d*+)"))
+_STRICT = rb"(?m)^(?:" + _BEFORE + b"(" + re.sub(rb"(?<!%)\((?!\?)", b"(?:", _SHARED) + b")|(.*))\n"
+# What is the same in many lines is taken as it stands, for it is cheaper to look at it afterwards, once.
+_QUICK = rb"(?m)^(?:" + _BEFORE + rb"(.*)|(.*))\n"
+_SHARED_FIELDS = re.compile(_SHARED.replace(b"%(text)s", _TEXT))
 
-_Raw = tuple[bytes, bytes, bytes, bytes]
-_STATUS = 1
-_MISFIT: _Raw = (b"", b"", b"", b"")
+_Raw = tuple[bytes, bytes]
+_REST = 2
+_MISFIT: _Raw = (b"", b"")
 
 
 class Fixed(NamedTuple):
@@ -58,13 +50,14 @@ def read_fixed(data: bytes, prefixes: Sequence[str], groups: Groups) -> Fixed:
     lines = _pattern(_QUICK, tuple(prefixes)).findall(data)
     times = _parted(lines)
     misfits = times.pop(_MISFIT, ())
-    if not all(map(_key, times)):
+    keys = list(map(_key, times))
+    if None in keys:
         lines = _pattern(_STRICT, tuple(prefixes)).findall(data)
         times = _parted(lines)
         misfits = times.pop(_MISFIT, ())
+        keys = list(map(_key, times))
     by_key: defaultdict[Key, list[bytes]] = defaultdict(list)
-    for raw, took in times.items():
-        known = _key(raw)
+    for known, took in zip(keys, times.values(), strict=True):
         assert known is not None  # noqa: S101 - the strict pattern takes nothing else
         key, bucket = known
         by_key[key] += took
@@ -74,7 +67,7 @@ def read_fixed(data: bytes, prefixes: Sequence[str], groups: Groups) -> Fixed:
         times_of = groups[key].times
         for text, count in Counter(took).items():
             times_of[_decoded(text)] += count
-    return Fixed(len(lines) - len(misfits), [line[-1] for line in lines if not line[_STATUS]] if misfits else [])
+    return Fixed(len(lines) - len(misfits), [line[-1] for line in lines if not line[_REST]] if misfits else [])
 
 
 @lru_cache(maxsize=16)
@@ -87,19 +80,21 @@ def _pattern(pattern: bytes, prefixes: tuple[str, ...]) -> re.Pattern[bytes]:
 def _parted(lines: Iterable[tuple[bytes, ...]]) -> defaultdict[_Raw, list[bytes]]:
     """Response times by what else counts of a line; those of lines that do not fit are empty, under ``_MISFIT``."""
     times: defaultdict[_Raw, list[bytes]] = defaultdict(list)
-    for prefix, status, tried, took, chosen, _ in lines:
-        times[prefix, status, tried, chosen].append(took)
+    for prefix, took, rest, _ in lines:
+        times[prefix, rest].append(took)
     return times
 
 
 @lru_cache(maxsize=8192)
 def _key(raw: _Raw) -> tuple[Key, str] | None:
     """With the bucket of clients; None where the line does not fit after all."""
-    prefix, status, tried, chosen = raw
-    found = _SHARED.fullmatch(tried + chosen)
+    prefix, rest = raw
+    found = _SHARED_FIELDS.fullmatch(rest)
     if found is None:
         return None
-    addresses, statuses, route, side, fallback, override, bucket, revision, probe = map(_decoded, found.groups())
+    status, addresses, statuses, route, side, fallback, override, bucket, revision, probe = map(
+        _decoded, found.groups()
+    )
     said = addresses, statuses, int(status), side, fallback, route, override, revision, probe
     return Key(*said, prefix=_decoded(prefix)), bucket
 

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from math import inf
 from typing import Any
 
 from cutover.traffic.fixed import read_fixed
@@ -29,6 +29,9 @@ TEXTS = (
 # Logs of configurations that were rendered before these fields existed.
 LATER_FIELDS = ("revision", "bucket")
 EXAMPLE_CHARS = 120
+LOOK_BYTES = 64 * 1024
+"""Holds a line that says what time it is, unless nearly all are garbage or somebody else's."""
+
 _WRITTEN_AT = re.compile(rb'(?m)^\{"time":"[^"\\\n]*+","msec":(\d+\.\d+),')
 
 
@@ -73,16 +76,27 @@ def cut_newest(data: bytes, seconds: float, parts: int) -> list[bytes]:
 
     By the times in the lines. Lines that say none stay with those before them.
     """
-    lines = [(float(found[1]), found.start()) for found in _WRITTEN_AT.finditer(data)]
-    if not lines:
+    times = _WRITTEN_AT.findall(data, max(0, len(data) - LOOK_BYTES))
+    if not times:
         return [data]
-    end, pieces, high, last = lines[-1][0], [], len(data), len(lines)
+    end = float(times[-1])
+
+    def line_from(place: int) -> re.Match[bytes] | None:
+        """The first from there on that says when, unless it is far behind: others may write into the log, too."""
+        return _WRITTEN_AT.search(data, place, place + LOOK_BYTES)
+
+    def time_from(place: int) -> float:
+        found = line_from(place)
+        return float(found[1]) if found else inf
+
+    pieces, high = [], len(data)
     for part in range(1, parts + 1):
-        first = bisect_right(lines, end - part * seconds, hi=last, key=itemgetter(0))
-        place = lines[first][1] if first else 0
-        if first < last and place < high:
-            pieces.append(data[place:high])
-            high, last = place, first
+        found = line_from(bisect_right(range(high), end - part * seconds, key=time_from))
+        if found is not None and found.start() < high:
+            pieces.append(data[found.start() : high])
+            high = found.start()
+        if not high:
+            break
     return [*([data[:high]] if high else []), *reversed(pieces)]
 
 

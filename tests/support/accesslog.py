@@ -16,8 +16,8 @@ def line(**changed: Any) -> bytes:
     """A request that new answered just now with 200 in 10 ms, with these fields changed."""
     record = {
         "time": "2026-01-31T10:00:00+00:00", "msec": time.time(), "method": "GET", "uri": "/api/v1/studies",
-        "status": 200, "request_time": 0.010, "upstream_addr": NEW, "upstream_status": "200",
-        "upstream_response_time": "0.010", "route": "/api/", "side": "new", "fallback": "", "override": "",
+        "request_time": 0.010, "upstream_response_time": "0.010", "status": 200, "upstream_addr": NEW,
+        "upstream_status": "200", "route": "/api/", "side": "new", "fallback": "", "override": "",
         "bucket": "", "revision": "0123456789abcdef", "probe": "", **changed,
     }  # fmt: skip
     # As the template renders it, to the digit.
