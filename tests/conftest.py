@@ -32,6 +32,11 @@ WORKERS_PER_CORE = 2
 """Most tests wait for the real processes that they started."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that say they take long begin first: at the end, workers would wait for whoever got them last."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return WORKERS_PER_CORE * (os.cpu_count() or 1)
 
