@@ -144,6 +144,7 @@ def test_a_fastapi_that_is_slower_than_the_backend_for_users_alone_sends_them_ba
 
 @pytest.mark.parametrize("droplet", [NO_LOG], indirect=True)
 def test_without_the_access_log_of_its_comment_it_moves_nobody_and_says_what_is_missing(droplet: Journey) -> None:
-    droplet.run(expect=1)
+    droplet.run(expect=4)
     assert f"{LOG} cutover_traefik_edge;" in droplet.last.stderr
+    assert "traffic stays at weight 0" in droplet.last.stderr
     assert droplet.live == 0
