@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from cutover.engine.events import decode
+from cutover.engine import events as e
 from cutover.engine.fold import apply
 from cutover.engine.state import RunState
 from cutover.journal.base import Recorded
@@ -61,6 +61,6 @@ def replay(run: str, events: Iterable[Recorded], *, verbose: bool) -> Iterator[s
     narrator, state = Narrator(verbose=verbose), RunState(run=run)
     for recorded in events:
         state = apply(state, recorded)
-        event = decode(recorded)
+        event = e.decode(recorded)
         for line in [] if event is None else narrator.lines(event, state):
             yield f"{plain(iso(recorded.at))}  {line}"
