@@ -253,9 +253,10 @@ class Load(Check, Sources):
         verdict, told, details = conclude(self.thresholds, tallies, self.backend, self.count)
         if asked.left_out:
             told += f"; left out, as it may change data: {asked.left_out} of the requests"
-        tally = tallies[self.backend]
-        # Nobody answered at all: of some answers the figures say something.
-        silent = verdict is Verdict.FAIL and sum(tally.errors[kind] for kind in UNANSWERED) == tally.requests
+        broken = [one for one in self.thresholds if details["thresholds"][str(one)] is Verdict.FAIL]
+        # Of those that were answered nothing is said to be wrong.
+        unanswered = set(tallies[self.backend].errors) <= UNANSWERED
+        silent = verdict is Verdict.FAIL and unanswered and all(one.metric == "errors" for one in broken)
         return Result(
             verdict, told, figures(tallies[self.backend]), {**details, "sources": asked.sources}, silent=silent
         )

@@ -177,6 +177,35 @@ async def test_resets_are_errors(serving: Serving, context: MakeContext) -> None
     assert seen(result)["errors"] == {"reset": 8}
 
 
+@pytest.mark.parametrize(
+    ("limit", "status", "silent"),
+    [("errors == 0%", 200, True), ("p50 <= 1ms", 200, False), ("errors == 0%", 500, False)],
+)
+async def test_only_connections_that_broke_without_an_answer_excuse_a_proxy(
+    serving: Serving,
+    context: MakeContext,
+    limit: str,
+    status: int,
+    silent: bool,  # noqa: FBT001
+) -> None:
+    """As while it restarts in the middle of a load: what it did answer has to be right, and quick."""
+    answered = 0
+
+    async def some(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        while answered < 12:
+            await reader.readuntil(b"\r\n\r\n")
+            answered += 1
+            said = status if answered == 3 else 200
+            await asyncio.sleep(0.02)
+            writer.write(b"HTTP/1.1 %d x\r\nContent-Length: 2\r\n\r\nok" % said)
+
+    result = await load(count=16, thresholds=[limit]).run(context(new=await serving.start(some)))
+    assert result.verdict is Verdict.FAIL, result.summary
+    assert result.silent is silent
+    assert {"closed", "reset"} & seen(result)["errors"].keys()
+
+
 async def test_silence_is_a_time_out_and_shows_in_the_percentiles(serving: Serving, context: MakeContext) -> None:
     port = await serving.answer(OK, delay=30)
     limits = {"thresholds": ["errors == 0%", "p95 <= 100ms"], "timeout": "300ms", "for": "500ms"}
