@@ -17,6 +17,11 @@ def command(cli: Cli) -> None:
     plan = loaded.plan
     notes = asyncio.run(losses(options, plan))
     steps = sum(len(steps) for steps in plan.phases.values())
-    text = f"{cli.plan_file}: no mistakes; plan {plan.name}, {len(plan.phases)} phases, {steps} steps"
+    counted = f"{_counted(len(plan.phases), 'phase')}, {_counted(steps, 'step')}"
+    text = f"{cli.plan_file}: no mistakes; plan {plan.name}, {counted}"
     data = {"plan": plan.name, "hash": loaded.hash, "mistakes": [], "notes": notes, "phases": list(plan.phases)}
     cli.show(data, "\n".join([text, *(f"note: {note}" for note in notes)]))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -165,7 +165,7 @@ def _remarks(question: Question, seen: Seen, ground: Ground) -> list[str]:
     if ground.new.hidden:
         remarks.append(f"{ground.new.hidden:,} of its failures were hidden from clients by a retry")
     if ground.new.client_errors:
-        remarks.append(f"clients saw {ground.new.client_errors:,} of them as errors")
+        remarks.append(f"clients saw {ground.new.client_errors:,} errors of new")
     if seen.elsewhere and not ground.new.requests:
         address, _ = seen.elsewhere.most_common(1)[0]
         remarks.append(f"{seen.elsewhere.total():,} tries went to servers of neither backend, as {address}")
