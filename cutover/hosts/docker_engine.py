@@ -72,7 +72,8 @@ class DockerContainer:
     def _translate(self, function: Callable[[Container], T]) -> T:
         from docker.errors import NotFound  # noqa: PLC0415 - start-up time
 
-        with _reaching(f"container {self.name}", hint=f"docker inspect {self.name}"):
+        restarting = _CURES["restarting"].format(name=self.name)
+        with _reaching(f"container {self.name}", hint=f"docker inspect {self.name}", restarting=restarting):
             client = self._connected()
             try:
                 container = client.containers.get(self.name)
@@ -92,8 +93,11 @@ class DockerContainer:
 
 
 @contextlib.contextmanager
-def _reaching(what: str, hint: str) -> Iterator[None]:
-    """What the SDK and its libraries raise, as ``ProxyError``; ``hint`` is for what the engine refuses."""
+def _reaching(what: str, hint: str, restarting: str = "") -> Iterator[None]:
+    """What the SDK and its libraries raise, as ``ProxyError``; ``hint`` is for what the engine refuses.
+
+    ``restarting``: for a container that went down once more between two looks at it.
+    """
     from docker.errors import APIError, DockerException  # noqa: PLC0415 - start-up time
     from requests import RequestException  # noqa: PLC0415 - start-up time
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - start-up time
@@ -101,7 +105,8 @@ def _reaching(what: str, hint: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise ProxyError(redact(f"{what}: {explanation(error)}"), hint=hint) from error
+        said = explanation(error)
+        raise ProxyError(redact(f"{what}: {said}"), hint=restarting if "is restarting" in said else hint) from error
     except (DockerException, RequestException, HTTPError, OSError) as error:
         raise ProxyError(
             redact(f"the Docker engine at {_place()} can't be reached: {_reason(error)}"),
