@@ -57,11 +57,15 @@ class Worker:
     async def start(cls) -> Worker:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "cutover.parity.worker", str(MEMORY_LIMIT_BYTES), env=_environment(),
-                stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-P", "-m", "cutover.parity.worker", str(MEMORY_LIMIT_BYTES), env=_environment(),
+                    stdin=theirs.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+                )  # fmt: skip
+        except BaseException:
+            ours.close()
+            raise
         return cls(process, ours)
 
     async def do(self, task: Task) -> Compared:
