@@ -149,14 +149,18 @@ async def test_the_warm_up_is_at_the_rate_and_not_counted(serving: Serving, cont
     assert len(serving.requests) == 40
 
 
-async def test_a_rate_that_the_generator_can_not_keep_is_unknown(serving: Serving, context: MakeContext) -> None:
-    port = await serving.answer(OK)
-    settings = rated(rate="100000/s", count=20_000, concurrency=20, thresholds=["p95 <= 1m", "rps >= 90000"])
+async def test_a_rate_that_the_generator_can_not_keep_is_unknown(
+    serving: Serving, context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fast machine nearly keeps the greatest rate there is: so one worker alone, and answers that take time to read.
+    monkeypatch.setattr("cutover.load.run.worker_count", lambda _: 1)
+    port = await serving.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n" + bytes(65536))
+    settings = rated(rate="100000/s", count=40_000, concurrency=20, thresholds=["p95 <= 1m", "rps >= 99000"])
     result = await settings.run(context(new=port))
     assert result.verdict is Verdict.UNKNOWN, result.summary
     assert "the load generator could not keep the rate to new" in result.summary
     assert seen(result)["kept_rate"] is False
-    assert result.details["thresholds"]["rps >= 90000"] is Verdict.UNKNOWN
+    assert result.details["thresholds"]["rps >= 99000"] is Verdict.UNKNOWN
 
 
 async def test_new_and_old_get_the_same_arrivals(serving: Serving, context: MakeContext) -> None:
