@@ -51,7 +51,8 @@ class OwnNginx:
 
     def run(self, *options: str) -> None:
         command = [self.binary, "-c", str(self.conf), "-e", str(self.root / "var/log/nginx/error.log"), *options]
-        subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S)
+        # An nginx built without a prefix makes its folders for temporary files where it is started.
+        subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S, cwd=self.root)
 
     @property
     def master(self) -> int:
