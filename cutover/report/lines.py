@@ -100,7 +100,8 @@ def _(event: e.PhasePassed, _state: RunState) -> str:
 
 @_told.register
 def _(event: e.PhaseFailed, _state: RunState) -> str:
-    return f"phase {event.phase} FAILED: {event.reason.removeprefix(f'{event.phase}: ')}"
+    why = event.reason.removeprefix(f"{event.phase}: ")
+    return f"phase {event.phase} FAILED" + (f": {why}" if why else "")
 
 
 @_told.register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cutover.engine import events as e
@@ -13,6 +14,8 @@ from cutover.report.lines import one_line, told
 class Narrator:
     """Turns events into lines. Of a gate it tells the first and the last evaluation of a hold and every change of
     verdict, of a retried step the first try and every change; with ``verbose``, all of them.
+
+    What a gate or a step said stands in its own line; how the hold, the step and the phase end for it follows without.
     """
 
     def __init__(self, *, verbose: bool) -> None:
@@ -20,6 +23,7 @@ class Narrator:
         self._latest: dict[str, e.GateEvaluated] = {}
         self._untold: dict[str, e.GateEvaluated] = {}
         self._retried = ""
+        self._said: list[str] = []
         self.folder_of: Callable[[str], Path] | None = None
 
     def lines(self, event: e.Event, state: RunState) -> list[str]:
@@ -32,7 +36,7 @@ class Narrator:
             self._retried = ""
         if isinstance(event, e.CommandStarted | e.CommandEnded):
             return self._command(event, state)
-        line = told(event, state)
+        line = told(self._unrepeated(event), state)
         return before if line is None else [*before, line]
 
     def _repeats(self, event: e.Event) -> bool:
@@ -52,6 +56,29 @@ class Narrator:
             self._retried = event.verdict + event.summary
             return same
         return False
+
+    def _unrepeated(self, event: e.Event) -> e.Event:
+        match event:
+            case e.PhaseStarted() | e.StepStarted() | e.HoldStarted() | e.WatchStarted():
+                self._said = []
+            case e.GateEvaluated(summary=summary, count=count):
+                self._said.append(f"{summary} ({count})" if count else summary)
+            case e.HoldEnded(reason=reason) | e.WatchEnded(reason=reason) if not event.passed:
+                return replace(event, reason=self._rest(reason) or reason)
+            case e.StepFailed(summary=summary):
+                shortened = replace(event, summary=self._rest(summary) or summary)
+                self._said.append(summary)
+                return shortened
+            case e.PhaseFailed(reason=reason):
+                return replace(event, reason=self._rest(reason))
+        return event
+
+    def _rest(self, text: str) -> str:
+        """What stands around a sentence that was told; all of it where none was."""
+        if text in self._said:
+            return ""
+        repeated = max((said for said in self._said if said and f": {said}" in text), key=len, default=None)
+        return text if repeated is None else text.replace(f": {repeated}", "", 1)
 
     def _remainder(self, state: RunState) -> list[str]:
         return [line for gate in self._untold.values() if (line := told(gate, state)) is not None]
