@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from cutover.plan.thresholds import TIMES, Threshold, Verdict, format_metric, worst
@@ -14,6 +14,7 @@ from cutover.traffic.judge import Finding, Terms, judge_places
 from cutover.traffic.outage import moment_of
 from cutover.traffic.seen import Seen, Tally, Tries
 from cutover.traffic.share import share_of
+from cutover.traffic.silence import silence_of
 from cutover.traffic.tries import FALLBACK, NEW, OLD, UNKNOWN
 from cutover.traffic.verdict import Ground, Judged, figures, judge
 
@@ -63,8 +64,13 @@ class Conclusion(NamedTuple):
     details: dict[str, Any]
 
 
-def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = ()) -> Conclusion:
-    """``newest``: what was seen in the last moments, the latest first; it is part of ``seen``."""
+def conclude(
+    question: Question, seen: Seen, newest: Sequence[Tries] = (), since_answer: Seen | None = None
+) -> Conclusion:
+    """``newest``: what was seen in the last moments, the latest first; it is part of ``seen``.
+
+    ``since_answer``: what was seen since new's last answer.
+    """
     grounds = {place: _ground(question, seen, place, newest) for place in question.limits}
     split = seen.split_routes
     alike = {place: _ground(question, seen, place, newest, split) for place in question.limits}
@@ -77,13 +83,18 @@ def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = ()) -> Co
     verdict = worst([one.verdict for found in (judged, findings) for results in found.values() for one in results])
     if seen.behind and verdict is Verdict.PASS:
         verdict = Verdict.UNKNOWN
+    silence = None if since_answer is None else silence_of(seen, since_answer, question.weight)
+    if silence is not None:
+        verdict = Verdict.FAIL
     ground = _ground(question, seen, ALL)
     old = _ground(question, seen, ALL, among=split).old
-    said, details = [_described(question, ground, old), *_broken(judged)], _details(question, seen, judged)
+    said, details = [_described(question, ground, old)], _details(question, seen, judged)
+    said += [*([f"{Verdict.FAIL}: {silence}"] if silence is not None else []), *_broken(judged)]
+    details["silence"] = None if silence is None else asdict(silence)
     if question.terms is not None:
         said += telling.told(findings, question.terms, ALL)
         details["judge"] = telling.as_json(findings, question.terms)
-    said += _remarks(question, seen, ground)
+    said += _remarks(question, seen, ground, silent=silence is not None)
     return Conclusion(verdict, "; ".join(said), _all_figures(ground), details)
 
 
@@ -160,7 +171,7 @@ def _broken(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
     return list(told)
 
 
-def _remarks(question: Question, seen: Seen, ground: Ground) -> list[str]:
+def _remarks(question: Question, seen: Seen, ground: Ground, *, silent: bool) -> list[str]:
     remarks = []
     if ground.new.hidden:
         remarks.append(f"{ground.new.hidden:,} of its failures were hidden from clients by a retry")
@@ -171,7 +182,7 @@ def _remarks(question: Question, seen: Seen, ground: Ground) -> list[str]:
         remarks.append(f"{seen.elsewhere.total():,} tries went to servers of neither backend, as {address}")
     if seen.buckets and question.weight and not ground.new.requests:
         remarks.append(f"the clients seen fall into {len(seen.buckets)} of 100 buckets, all of them on old")
-    if ground.new.requests and seen.quiet >= QUIET_S:
+    if ground.new.requests and seen.quiet >= QUIET_S and not silent:
         remarks.append(f"the last request of new was {format_duration(round(seen.quiet))} ago")
     if seen.unreadable:
         all_of_it = "all " if seen.unreadable == seen.lines else ""

@@ -118,6 +118,15 @@ class Observer:
         """What was read of the newest ``NEWEST_S``, within ``window``, in parts of ``NEWEST_SLICE_S``, latest first."""
         return [one.seen.tries() for one in reversed(self._reaching(min(NEWEST_S, window)))]
 
+    def since_answer(self) -> Seen:
+        """What was read of the time since new's last answer, or since the shift."""
+        first = len(self._slices)
+        while first and not self._slices[first - 1].seen.answers(NEW):
+            first -= 1
+        seen = Seen.merged(one.seen for one in self._slices[first:])
+        seen.seconds = time.monotonic() - (self._slices[first - 1].end if first else self._since)
+        return seen
+
     @property
     def age(self) -> float:
         """Seconds since the shift."""

@@ -90,6 +90,10 @@ class Seen:
     def requests(self, backend: str) -> int:
         return sum(tally.requests for (_, whose), tally in self.tallies.items() if whose == backend)
 
+    def answers(self, backend: str) -> int:
+        """Of requests; those on which their clients gave up are none."""
+        return sum(tally.requests - tally.gave_up for (_, whose), tally in self.tallies.items() if whose == backend)
+
     def tries(self) -> Tries:
         """As they stand now: what is counted later does not change them."""
         return {key: (tally.failed, tally.tries) for key, tally in self.tallies.items()}

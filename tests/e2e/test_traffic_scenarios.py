@@ -5,6 +5,7 @@ Each says the verdict, the exit code, where traffic is then, and the sentence th
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -12,7 +13,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +206,58 @@ def test_an_old_that_fails_is_no_fault_of_new_and_is_said(site: Site) -> None:
     said = run.evaluated[-1]["summary"]
     assert "0% errors (old 100%)" in said
     assert "old has 100 % errors, new 0 %" in said
+
+
+@contextmanager
+def people(port: int, per_second: int = 25, patience_s: float = 4.0) -> Iterator[None]:
+    """Each asks once, and waits for no one else: while one backend hangs, the other is asked all the same."""
+    over = threading.Event()
+    asking: list[threading.Thread] = []
+
+    def ask(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_s)
+        with suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/studies", headers={"User-Agent": f"person {number % 200}"})
+            connection.getresponse().read()
+        connection.close()
+
+    def arrive() -> None:
+        for number in count():
+            if over.wait(1 / per_second):
+                return
+            asking.append(threading.Thread(target=ask, args=(number,), daemon=True))
+            asking[-1].start()
+
+    arrivals = threading.Thread(target=arrive, daemon=True)
+    arrivals.start()
+    try:
+        yield
+    finally:
+        over.set()
+        arrivals.join(timeout=WAIT_S)
+        for one in asking:
+            one.join(timeout=WAIT_S)
+
+
+@pytest.mark.parametrize("by", ["request", "client"])
+def test_a_new_that_hangs_is_seen_before_any_request_has_timed_out(site: Site, by: str) -> None:
+    split = {
+        "request": "{by: request}",
+        "client": f'{{by: client, key: $http_user_agent, dir: "{site.folder}/switch"}}',
+    }
+    site.write_plan(shift("50", '{thresholds: ["errors <= 1%"]}', hold="2m", every="1s"), split=split[by])
+    site.cutover("proxy", "start")
+    with people(site.port):
+        run = Running(site)
+        run.wait_for(passed_at(50))
+        site.new.delay_s = 90
+        hung = time.monotonic()
+        run.ended()
+        took = time.monotonic() - hung
+        require_rolled_back(site, run, from_weight=50)
+        site.new.delay_s = 0
+    assert re.search(r"fail: new answered nothing for 1\ds, while old answered \d+ requests", run.told), run.told
+    assert took < 30
 
 
 def log_of(site: Site) -> Path:

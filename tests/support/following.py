@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,9 @@ from tests.support.accesslog import BACKENDS, line, old
 
 WINDOW_S = 300.0
 BEGAN = 1_769_853_600.0
+PINNED = "/"
+"""The route whose side is not drawn."""
+
 Answer = Callable[[float, int], bytes]
 
 
@@ -43,7 +47,7 @@ class Following:
 
     def starts_anew(self) -> None:
         """As another process does, from the shift on."""
-        counting = Counting(BACKENDS, ["/search"])
+        counting = Counting(replace(BACKENDS, pinned=frozenset({PINNED})), ["/search"])
         cursor = end(LocalLogs(), str(self.path))
         self.observer = Observer(self, cursor, counting, weight=50, window=self.window)
 

@@ -1,0 +1,164 @@
+"""A new that hangs leaves no line in the log: that old goes on answering tells of it, and chance does not."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from cutover.plan.thresholds import Verdict
+from cutover.traffic.seen import Seen, Tally
+from cutover.traffic.silence import LEAST_S, silence_of
+from tests.support.accesslog import line, old
+from tests.support.following import PINNED, Answer, Following, all_well
+
+ERRORS = "errors <= 1%"
+
+
+def old_alone(msec: float, _number: int) -> bytes:
+    return old(msec=msec)
+
+
+def clients_give_up(msec: float, _number: int) -> bytes:
+    gone = {"status": 499, "upstream_status": "-", "upstream_response_time": "2.000"}
+    return line(msec=msec, **gone) + old(msec=msec)
+
+
+def both_hang(msec: float, _number: int) -> bytes:
+    gone = {"msec": msec, "status": 499, "upstream_status": "-", "upstream_response_time": "2.000"}
+    return line(**gone) + old(**gone)
+
+
+def no_traffic(_msec: float, _number: int) -> bytes:
+    return b""
+
+
+def one_side(msec: float, _number: int) -> bytes:
+    """On a route that the split leaves alone."""
+    return old(msec=msec, route=PINNED, side="")
+
+
+def of_testers(msec: float, _number: int) -> bytes:
+    return old(msec=msec, override="old")
+
+
+@pytest.fixture
+async def following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Following:
+    made = Following(tmp_path / "access.log", monkeypatch)
+    for _ in range(12):
+        made.goes_by(5, all_well)
+        assert (await made.asks(ERRORS)).verdict is Verdict.PASS
+    return made
+
+
+@pytest.mark.parametrize("hangs", [old_alone, clients_give_up])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"thresholds": [ERRORS]},
+        {"thresholds": ["p99 <= 1h"]},
+        {"routes": {"default": [ERRORS]}},
+        {"judge": {}},
+        {"thresholds": [ERRORS], "window": "3s"},
+    ],
+)
+async def test_ten_seconds_without_an_answer_of_new_are_a_failure_whatever_the_gate_asks(
+    following: Following, hangs: Answer, settings: dict[str, object]
+) -> None:
+    following.goes_by(9, hangs)
+    assert "answered nothing" not in (await following.asks(**settings)).summary
+    following.goes_by(2, hangs)
+    found = await following.asks(**settings)
+    assert found.verdict is Verdict.FAIL
+    assert "fail: new answered nothing for 11s, while old answered 220 requests" in found.summary
+    assert found.details["silence"] == {"seconds": pytest.approx(11, abs=0.6), "old": 220}
+    following.goes_by(1, all_well)
+    assert (await following.asks(ERRORS)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("quiet", [both_hang, no_traffic, one_side, of_testers])
+async def test_where_old_answers_nothing_either_nobody_knows(following: Following, quiet: Answer) -> None:
+    for _ in range(12):
+        following.goes_by(5, quiet)
+        assert (await following.asks(ERRORS)).verdict is Verdict.PASS
+
+
+async def test_a_new_that_never_answered_is_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Following(tmp_path / "access.log", monkeypatch)
+    made.goes_by(9, old_alone)
+    assert (await made.asks(ERRORS)).verdict is Verdict.UNKNOWN
+    made.goes_by(2, old_alone)
+    assert "new answered nothing for 11s" in (await made.asks(ERRORS)).summary
+
+
+async def test_a_service_that_takes_long_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(msec: float, _number: int) -> bytes:
+        return old(msec=msec, upstream_response_time="9.000")
+
+    made = Following(tmp_path / "access.log", monkeypatch)
+    made.goes_by(17, slow)
+    assert (await made.asks(ERRORS)).verdict is Verdict.UNKNOWN
+    made.goes_by(2, slow)
+    assert (await made.asks(ERRORS)).verdict is Verdict.FAIL
+
+
+async def test_a_few_requests_may_all_be_of_old(following: Following) -> None:
+    following.goes_by(12, old_alone, per_second=2)
+    assert (await following.asks(ERRORS)).verdict is Verdict.PASS
+    following.goes_by(3, old_alone, per_second=2)
+    assert (await following.asks(ERRORS)).verdict is Verdict.FAIL
+
+
+async def test_while_the_reading_lags_nothing_is_said(following: Following) -> None:
+    following.goes_by(11, old_alone)
+    seen = await following.observer.look(300)
+    since = following.observer.since_answer()
+    assert silence_of(seen, since, 50) is not None
+    seen.behind = 1
+    assert silence_of(seen, since, 50) is None
+
+
+def since_answer(answered: int, buckets: range | None = None, new: int = 0) -> Seen:
+    seen = Seen({("/", "old"): Tally(requests=answered, drawn=answered)}, seconds=LEAST_S)
+    if new:
+        seen.tallies["/", "new"] = Tally(requests=new, drawn=new, gave_up=new)
+    seen.buckets.update({str(bucket): 1 for bucket in buckets or ()})
+    return seen
+
+
+@pytest.mark.parametrize(("weight", "enough"), [(1, 2062), (10, 197), (50, 30), (90, 9), (99, 5)])
+def test_the_smaller_the_weight_the_more_of_old_it_takes(weight: int, enough: int) -> None:
+    for answered, silent in ((enough, True), (enough - 1, False)):
+        since = since_answer(answered)
+        assert (silence_of(since, since, weight) is not None) is silent, answered
+
+
+@pytest.mark.parametrize("weight", [0, 100])
+def test_at_the_ends_there_is_nobody_to_compare_with(weight: int) -> None:
+    since = since_answer(100_000)
+    assert silence_of(since, since, weight) is None
+
+
+def test_by_client_it_takes_many_clients_and_not_many_requests() -> None:
+    few, many = since_answer(100_000, range(60, 80)), since_answer(100_000, range(60, 86))
+    assert silence_of(few, few, 50) is None
+    assert silence_of(many, many, 50) is not None
+    # Those that give up on new say nothing of how many there are on old.
+    mixed = since_answer(100_000, range(30, 70), new=1000)
+    assert silence_of(mixed, mixed, 50) is None
+    # At weight 1 a single bucket is new's, and nobody may be in it.
+    everybody = since_answer(100_000, range(1, 100))
+    assert silence_of(everybody, everybody, 1) is None
+
+
+@pytest.mark.parametrize("weight", [1, 10, 50])
+def test_a_new_that_answers_is_never_taken_for_one_that_hangs(weight: int) -> None:
+    """A million requests whose side is drawn, with a look after each."""
+    rng = random.Random(weight)  # noqa: S311 - a simulation
+    longest = run = 0
+    for _ in range(1_000_000):
+        run = 0 if rng.random() < weight / 100 else run + 1
+        longest = max(longest, run)
+    since = since_answer(longest)
+    assert silence_of(since, since, weight) is None
