@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -41,8 +42,10 @@ def test_a_signal_in_a_hold_returns_to_the_weight_before_the_step(site: Site, si
 def test_a_signal_in_a_hold_that_was_gone_on_with_returns_to_the_weight_before_the_step(site: Site) -> None:
     site.write_plan("shift:\n  - shift: {through: [10, 50], hold: 60s}\n")
     for signum in (signal.SIGKILL, signal.SIGTERM):
-        run = site.start("run")
-        site.wait_for_state("holding")
+        # Its own word for it: to a status, the run that was killed held until the next one said otherwise.
+        run = site.start("run", "--json")
+        assert run.stdout is not None
+        assert any(json.loads(line)["event"] == "HoldStarted" for line in run.stdout)
         run.send_signal(signum)
         run.communicate(timeout=30)
     assert run.returncode == 143

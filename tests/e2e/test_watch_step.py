@@ -39,10 +39,10 @@ class Watching:
         self.process = site.start("run", "--json")
         self.events: list[dict[str, Any]] = []
 
-    def until(self, kind: str, **least: float) -> dict[str, Any]:
+    def until(self, kind: str, limit_s: float = LIMIT_S, **least: float) -> dict[str, Any]:
         """The next event of a kind in which these numbers are reached."""
         assert self.process.stdout is not None
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline and (line := self.process.stdout.readline()):
             event = json.loads(line)
             self.events.append(event)
@@ -280,7 +280,7 @@ def test_a_watch_of_many_evaluations_stays_small_in_memory_on_disk_and_in_report
     watch(site, "10m", every="5ms", gates=MANY)
     with Traffic(site.port, clients=1):
         run = Watching(site)
-        run.until("GateEvaluated", number=1, passed=1000)
+        run.until("GateEvaluated", limit_s=3 * LIMIT_S, number=1, passed=1000)
         run.events.clear()
         # By then what is cached has its size.
         before = resident_kb(run.process.pid)
