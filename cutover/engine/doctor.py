@@ -11,9 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Literal
 
 from cutover import __version__
+from cutover.checks.diff import Diff
 from cutover.checks.load import Load
 from cutover.checks.metrics import Metrics
 from cutover.checks.traffic import Traffic
@@ -59,6 +61,7 @@ async def examine(options: Options) -> list[Finding]:
         return [*findings, *(Finding("problem", "plan", str(mistake)) for mistake in error.mistakes)]
     findings.append(Finding("ok", "plan", f"{loaded.plan.name}: no mistakes"))
     findings.extend(_k6(loaded.plan))
+    findings.extend(_recordings(loaded.plan))
     findings.extend(await _prometheus(loaded))
     findings.extend(_store(options, loaded))
     proxy = open_proxy(ProxySpec.of(loaded.plan), options.state_folder(loaded.plan.name), options.templates)
@@ -133,6 +136,17 @@ def _k6(plan: Plan) -> list[Finding]:
         except ImpossibleError as error:
             findings.append(Finding("problem", "k6", str(error)))
     return findings
+
+
+def _recordings(plan: Plan) -> list[Finding]:
+    """Logs and HAR files that requests are drawn from, and that are not there."""
+    drawing = [one for one in _settings(plan) if isinstance(one, Diff | Load)]
+    files = dict.fromkeys(file for one in drawing for file in (*one.access_log, *one.har))
+    return [
+        Finding("problem", "requests", f"{file} is not there, and the step that draws requests from it needs it")
+        for file in files
+        if not Path(file).is_file()
+    ]
 
 
 def _store(options: Options, loaded: LoadedPlan) -> list[Finding]:

@@ -95,6 +95,19 @@ def test_a_prometheus_that_does_not_answer_moves_nobody(quick: Site) -> None:
     assert f"problem  metrics   up <= 1: http://127.0.0.1:{port}" in quick.cutover("doctor", expect=1).stdout
 
 
+def test_doctor_names_the_recordings_that_are_not_there(quick: Site) -> None:
+    (quick.folder / "here.log").touch()
+    quick.write_plan(
+        "validate:\n  - diff: {access_log: [here.log, gone.log]}\n  - load: {backend: new, har: gone.har, count: 10}\n"
+    )
+    quick.cutover("check")
+    told = quick.cutover("doctor", expect=1).stdout
+    assert [line for line in told.splitlines() if " is not there" in line] == [
+        "problem  requests  gone.log is not there, and the step that draws requests from it needs it",
+        "problem  requests  gone.har is not there, and the step that draws requests from it needs it",
+    ]
+
+
 def test_an_obstacle_above_weight_0_ends_the_step_as_the_gate_says(quick: Site) -> None:
     gate = f"{metrics(free_port())}, unknown: pause"
     quick.write_plan(f"begin:\n  - shift: {{to: 10}}\n{shift(gate)}")
