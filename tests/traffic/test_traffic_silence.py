@@ -144,6 +144,11 @@ def test_by_client_it_takes_many_clients_and_not_many_requests() -> None:
     few, many = since_answer(100_000, range(60, 80)), since_answer(100_000, range(60, 86))
     assert silence_of(few, few, 50) is None
     assert silence_of(many, many, 50) is not None
+    for weight, enough in ((50, 25), (10, 84)):
+        busy = range(weight, weight + enough)
+        just, less = since_answer(100_000, busy), since_answer(100_000, busy[1:])
+        assert silence_of(just, just, weight) is not None
+        assert silence_of(less, less, weight) is None
     # Those that give up on new say nothing of how many there are on old.
     mixed = since_answer(100_000, range(30, 70), new=1000)
     assert silence_of(mixed, mixed, 50) is None
