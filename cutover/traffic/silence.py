@@ -7,7 +7,7 @@ from math import comb
 
 from cutover.plan.units import format_duration
 from cutover.traffic.seen import Seen
-from cutover.traffic.tries import OLD
+from cutover.traffic.tries import NEW, OLD
 
 LEAST_S = 10.0
 TIMES_OLD = 2.0
@@ -16,39 +16,52 @@ TIMES_OLD = 2.0
 CHANCE = 1e-9
 """How rarely a split leaves out a new that answers, for so many requests: it is looked for at every look of a run."""
 
+LEAST_GIVEN_UP = 8
+LEAST_WAIT_S = 1.0
+"""So many clients gave up on new, and half of them after so long at least: then it was not for their impatience."""
+
 BUCKETS = 100
 _EVERYBODY = 100
 
 
 @dataclass(frozen=True)
 class Silence:
-    """New answered nothing for so many ``seconds``, in which old answered ``old`` requests that were split."""
+    """New answered nothing for so many ``seconds``.
+
+    ``old``: requests that were split and that old answered meanwhile; ``given_up``: those to new that clients ended.
+    """
 
     seconds: float
     old: int
+    given_up: int
 
     def __str__(self) -> str:
-        return (
-            f"new answered nothing for {format_duration(round(self.seconds))}, while old answered {self.old:,} requests"
-        )
+        beside = [f"old answered {self.old:,} requests"] if self.old else []
+        beside += [f"clients gave up on {self.given_up:,} of its requests"] if self.given_up else []
+        return f"new answered nothing for {format_duration(round(self.seconds))}, while {' and '.join(beside)}"
 
 
 def silence_of(seen: Seen, since: Seen, weight: int) -> Silence | None:
     """None where new answers, and where chance, a slow service or a lack of requests may explain that it does not.
 
     ``since``: all that was seen since new's last answer, or since the shift. What clients gave up on is no answer.
+    Where old answers nothing either, that is no fault of new.
     """
-    if not 0 < weight < _EVERYBODY or seen.behind:
+    if not weight or seen.behind:
         return None
     times = seen.total(OLD, seen.split_routes.__contains__).times
-    patience = max(LEAST_S, TIMES_OLD * times.percentile(99) if times.count else 0.0)
-    if since.seconds < patience:
+    usual = TIMES_OLD * times.percentile(99) if times.count else 0.0
+    if since.seconds < max(LEAST_S, usual):
         return None
-    old = since.total(OLD)
-    answered = old.drawn - old.gave_up
-    if answered <= 0 or _chance(since, answered, weight) > CHANCE:
+    old, new = since.total(OLD), since.total(NEW)
+    answered = max(0, old.drawn - old.gave_up)
+    if not answered and weight != _EVERYBODY:
         return None
-    return Silence(since.seconds, answered)
+    waited = new.times.percentile(50) if new.times.count else 0.0
+    in_vain = new.gave_up >= LEAST_GIVEN_UP and waited >= max(LEAST_WAIT_S, usual)
+    if not in_vain and _chance(since, answered, weight) > CHANCE:
+        return None
+    return Silence(since.seconds, answered, new.gave_up)
 
 
 def _chance(since: Seen, answered: int, weight: int) -> float:
@@ -56,6 +69,8 @@ def _chance(since: Seen, answered: int, weight: int) -> float:
 
     By client a side is drawn once for each bucket of clients; those below the weight are new's.
     """
+    if weight == _EVERYBODY:
+        return 1.0
     if not since.buckets:
         return (1 - weight / 100) ** answered
     buckets = min(answered, sum(1 for bucket in since.buckets if bucket.isdecimal() and int(bucket) >= weight))

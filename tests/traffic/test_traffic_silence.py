@@ -9,7 +9,8 @@ import pytest
 
 from cutover.plan.thresholds import Verdict
 from cutover.traffic.seen import Seen, Tally
-from cutover.traffic.silence import LEAST_S, silence_of
+from cutover.traffic.silence import LEAST_S, Silence, silence_of
+from cutover.traffic.times import Times
 from tests.support.accesslog import line, old
 from tests.support.following import PINNED, Answer, Following, all_well
 
@@ -71,8 +72,10 @@ async def test_ten_seconds_without_an_answer_of_new_are_a_failure_whatever_the_g
     following.goes_by(2, hangs)
     found = await following.asks(**settings)
     assert found.verdict is Verdict.FAIL
-    assert "fail: new answered nothing for 11s, while old answered 220 requests" in found.summary
-    assert found.details["silence"] == {"seconds": pytest.approx(11, abs=0.6), "old": 220}
+    given_up = 220 if hangs is clients_give_up else 0
+    also = " and clients gave up on 220 of its requests" if given_up else ";"
+    assert f"fail: new answered nothing for 11s, while old answered 220 requests{also}" in f"{found.summary};"
+    assert found.details["silence"] == {"seconds": pytest.approx(11, abs=0.6), "old": 220, "given_up": given_up}
     following.goes_by(1, all_well)
     assert (await following.asks(ERRORS)).verdict is Verdict.PASS
 
@@ -119,10 +122,12 @@ async def test_while_the_reading_lags_nothing_is_said(following: Following) -> N
     assert silence_of(seen, since, 50) is None
 
 
-def since_answer(answered: int, buckets: range | None = None, new: int = 0) -> Seen:
+def since_answer(answered: int, buckets: range | None = None, given_up: int = 0, waited: float = 2.0) -> Seen:
     seen = Seen({("/", "old"): Tally(requests=answered, drawn=answered)}, seconds=LEAST_S)
-    if new:
-        seen.tallies["/", "new"] = Tally(requests=new, drawn=new, gave_up=new)
+    if given_up:
+        times = Times()
+        times.add(waited, given_up)
+        seen.tallies["/", "new"] = Tally(requests=given_up, drawn=given_up, gave_up=given_up, times=times)
     seen.buckets.update({str(bucket): 1 for bucket in buckets or ()})
     return seen
 
@@ -140,6 +145,20 @@ def test_at_the_ends_there_is_nobody_to_compare_with(weight: int) -> None:
     assert silence_of(since, since, weight) is None
 
 
+@pytest.mark.parametrize(("weight", "answered"), [(1, 1), (50, 1), (100, 0)])
+def test_eight_clients_that_waited_in_vain_are_enough(weight: int, answered: int) -> None:
+    eight = since_answer(answered, given_up=8)
+    assert silence_of(eight, eight, weight) == Silence(LEAST_S, answered, 8)
+    for since in (since_answer(answered, given_up=7), since_answer(answered, given_up=8, waited=0.9)):
+        assert silence_of(since, since, weight) is None
+
+
+def test_clients_that_old_would_keep_waiting_as_well_say_nothing() -> None:
+    since = since_answer(10, given_up=8, waited=2.0)
+    since.tallies["/", "old"].times.add(1.1, 10)
+    assert silence_of(since, since, 50) is None
+
+
 def test_by_client_it_takes_many_clients_and_not_many_requests() -> None:
     few, many = since_answer(100_000, range(60, 80)), since_answer(100_000, range(60, 86))
     assert silence_of(few, few, 50) is None
@@ -150,7 +169,7 @@ def test_by_client_it_takes_many_clients_and_not_many_requests() -> None:
         assert silence_of(just, just, weight) is not None
         assert silence_of(less, less, weight) is None
     # Those that give up on new say nothing of how many there are on old.
-    mixed = since_answer(100_000, range(30, 70), new=1000)
+    mixed = since_answer(100_000, range(30, 70), given_up=7)
     assert silence_of(mixed, mixed, 50) is None
     # At weight 1 a single bucket is new's, and nobody may be in it.
     everybody = since_answer(100_000, range(1, 100))
