@@ -166,8 +166,8 @@ class Traffic(Check):
         async def concluded(*, reaching_back: int = 0) -> tuple[Conclusion, int]:
             seen = await observer.look(self.longest_window, reaching_back)
             question = Question(limits, observer.weight, least, self._terms(observer.age, least))
-            newest, since_answer = observer.newest(self.longest_window), observer.since_answer()
-            found = await asyncio.to_thread(conclude, question, seen, newest, since_answer)
+            newest, heard = observer.newest(self.longest_window), observer.heard(seen, self.longest_window)
+            found = await asyncio.to_thread(conclude, question, seen, newest, heard)
             return found, seen.requests(NEW)
 
         try:

@@ -124,8 +124,9 @@ def evaluated(ctx: StepContext, number: int, gate: Gate, result: Result, seconds
 
 def failure_of(ctx: StepContext, gate: Gate, result: Result, count: str = "") -> StepFailedError:
     counted = f" ({count})" if count else ""
+    summary = result.summary.removeprefix(f"{result.verdict}: ")
     return StepFailedError(
-        f"gate {gate.title!r} at weight {ctx.weight}: {result.verdict}: {result.summary}{counted}",
+        f"gate {gate.title!r} at weight {ctx.weight}: {result.verdict}: {summary}{counted}",
         result.verdict,
         gate.consequence(result.verdict) or ctx.on_fail,
     )

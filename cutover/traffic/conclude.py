@@ -14,7 +14,7 @@ from cutover.traffic.judge import Finding, Terms, judge_places
 from cutover.traffic.outage import moment_of
 from cutover.traffic.seen import Seen, Tally, Tries
 from cutover.traffic.share import share_of
-from cutover.traffic.silence import silence_of
+from cutover.traffic.silence import Heard, silences, stale
 from cutover.traffic.tries import FALLBACK, NEW, OLD, UNKNOWN
 from cutover.traffic.verdict import Ground, Judged, figures, judge
 
@@ -64,13 +64,8 @@ class Conclusion(NamedTuple):
     details: dict[str, Any]
 
 
-def conclude(
-    question: Question, seen: Seen, newest: Sequence[Tries] = (), since_answer: Seen | None = None
-) -> Conclusion:
-    """``newest``: what was seen in the last moments, the latest first; it is part of ``seen``.
-
-    ``since_answer``: what was seen since new's last answer.
-    """
+def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = (), heard: Heard | None = None) -> Conclusion:
+    """``newest``: what was seen in the last moments, the latest first; it is part of ``seen``."""
     grounds = {place: _ground(question, seen, place, newest) for place in question.limits}
     split = seen.split_routes
     alike = {place: _ground(question, seen, place, newest, split) for place in question.limits}
@@ -83,18 +78,26 @@ def conclude(
     verdict = worst([one.verdict for found in (judged, findings) for results in found.values() for one in results])
     if seen.behind and verdict is Verdict.PASS:
         verdict = Verdict.UNKNOWN
-    silence = None if since_answer is None else silence_of(seen, since_answer, question.weight)
-    if silence is not None:
+    heard = heard or Heard()
+    silent, old_news = silences(seen, heard, question.weight), stale(heard.pace) if question.weight else None
+    if silent:
         verdict = Verdict.FAIL
+    elif old_news is not None and verdict is Verdict.PASS:
+        verdict = Verdict.UNKNOWN
     ground = _ground(question, seen, ALL)
     old = _ground(question, seen, ALL, among=split).old
-    said, details = [_described(question, ground, old)], _details(question, seen, judged)
-    said += [*([f"{Verdict.FAIL}: {silence}"] if silence is not None else []), *_broken(judged)]
-    details["silence"] = None if silence is None else asdict(silence)
+    details = _details(question, seen, judged)
+    details["silences"], details["pace"] = [asdict(one) for one in silent], asdict(heard.pace)
+    # What fails comes first: where there is little room, it is what is still read.
+    said = [f"{Verdict.FAIL}: {one}" for one in silent] + _broken(judged, Verdict.FAIL)
     if question.terms is not None:
-        said += telling.told(findings, question.terms, ALL)
+        said += telling.failures(findings, question.terms)
         details["judge"] = telling.as_json(findings, question.terms)
-    said += _remarks(question, seen, ground, silent=silence is not None)
+    said += [_described(question, ground, old), *_broken(judged, Verdict.UNKNOWN)]
+    said += [f"{Verdict.UNKNOWN}: {old_news}"] if old_news is not None and not silent else []
+    if question.terms is not None:
+        said += telling.others(findings, question.terms, ALL)
+    said += _remarks(question, seen, ground, silent=bool(silent) or old_news is not None)
     return Conclusion(verdict, "; ".join(said), _all_figures(ground), details)
 
 
@@ -158,16 +161,15 @@ def _beside(old: Mapping[str, float], metric: str) -> str:
     return f" (old {format_metric(metric, old[metric])})" if metric in old else ""
 
 
-def _broken(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
-    """What did not pass, failures first; what is missing for several thresholds is said once."""
+def _broken(judged: Mapping[str, Sequence[Judged]], verdict: Verdict) -> list[str]:
+    """What did not pass; what is missing for several thresholds is said once."""
     told: dict[str, None] = {}
-    for verdict in (Verdict.FAIL, Verdict.UNKNOWN):
-        for place, results in judged.items():
-            where = f"{place}: " if place else ""
-            for one in results:
-                if one.verdict is verdict:
-                    text = f"{one.threshold} ({one.why})" if verdict is Verdict.FAIL else one.why
-                    told[f"{where}{verdict}: {text}"] = None
+    for place, results in judged.items():
+        where = f"{place}: " if place else ""
+        for one in results:
+            if one.verdict is verdict:
+                text = f"{one.threshold} ({one.why})" if verdict is Verdict.FAIL else one.why
+                told[f"{where}{verdict}: {text}"] = None
     return list(told)
 
 

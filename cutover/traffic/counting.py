@@ -92,6 +92,8 @@ def _count(seen: Seen, route: str, reading: Reading, group: Group) -> None:
     first.gave_up += count if reading.gave_up else 0
     if reading.drawn:
         first.drawn += count
+        # An upgraded connection is logged when it ends, however long before it was answered.
+        first.answered += count if reading.tries[0].timed and not reading.gave_up else 0
         for bucket, requests in group.buckets.items():
             seen.buckets[bucket] += requests
 

@@ -7,13 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 from cutover.plan.units import format_duration
 from cutover.traffic.counting import Batch, Counting
 from cutover.traffic.lines import cut_newest
 from cutover.traffic.seen import Seen, Tries
-from cutover.traffic.tries import NEW
+from cutover.traffic.silence import EVERYWHERE, Heard, Pace
+from cutover.traffic.tries import NEW, OLD
 
 CATCH_UP_LIMIT_S = 3.0
 """How long one evaluation reads. Whatever is left then is said, and read by the next."""
@@ -86,6 +88,8 @@ class Observer:
         self._slices: list[_Slice] = []
         self._since = time.monotonic()
         self._any_read = False
+        self._newest = 0.0
+        self._ahead: float | None = None
         self._behind = 0
         self._passed_over = False
         self._notes: Counter[str] = Counter()
@@ -118,14 +122,35 @@ class Observer:
         """What was read of the newest ``NEWEST_S``, within ``window``, in parts of ``NEWEST_SLICE_S``, latest first."""
         return [one.seen.tries() for one in reversed(self._reaching(min(NEWEST_S, window)))]
 
-    def since_answer(self) -> Seen:
-        """What was read of the time since new's last answer, or since the shift."""
+    def heard(self, seen: Seen, window: float) -> Heard:
+        """Since when new answers nothing. ``seen``: what that window holds."""
+        routes = seen.split_routes
+        several = sorted(routes) if len(routes) > 1 else []
+        since = {EVERYWHERE: self._since_answer(None), **{route: self._since_answer(route) for route in several}}
+        return Heard(since, self._pace(window))
+
+    def _since_answer(self, route: str | None) -> Seen:
         first = len(self._slices)
-        while first and not self._slices[first - 1].seen.answers(NEW):
+        while first and not self._slices[first - 1].seen.answered(NEW, route):
             first -= 1
-        seen = Seen.merged(one.seen for one in self._slices[first:])
-        seen.seconds = time.monotonic() - (self._slices[first - 1].end if first else self._since)
+        since = self._slices[first:]
+        seen = Seen.merged(one.seen for one in since)
+        asked = (one.begin for one in since if one.seen.answered(OLD, route) or one.seen.gave_up(NEW, route))
+        begin = next(asked, None)
+        seen.seconds = 0.0 if begin is None else time.monotonic() - begin
         return seen
+
+    def _pace(self, window: float) -> Pace:
+        answering = [one for one in self._reaching(window) if one.seen.answered(NEW)]
+        if not answering:
+            return Pace()
+        now = time.monotonic()
+        return Pace(
+            sum(one.seen.answered(NEW) for one in answering),
+            now - answering[0].begin,
+            max((later.begin - earlier.end for earlier, later in pairwise(answering)), default=0.0),
+            now - answering[-1].end,
+        )
 
     @property
     def age(self) -> float:
@@ -200,12 +225,9 @@ class Observer:
             batches.append(batch)
 
     def _keep(self, batches: list[Batch]) -> None:
-        """Place them in time by the proxy's own clock, the newest line being now: clocks need not agree.
-
-        But for the first of all: it may be the end of a log in which nothing was written for long.
-        """
+        """Place them in time by the proxy's own clock: clocks need not agree."""
         now = time.monotonic()
-        newest_at = now - (self._late(batches[-1].end) if batches else 0.0)
+        newest_at = self._placed(batches[-1].end, now) if batches else now
         for batch in batches:
             ages = [max(0.0, batches[-1].end - at) for at in (batch.begin, batch.end) if at]
             begin, end = (newest_at - ages[0], newest_at - ages[-1]) if ages else (newest_at, newest_at)
@@ -214,6 +236,21 @@ class Observer:
             # What was read later is not taken for earlier, whatever a clock that was set says.
             self._slices.append(_Slice(batch.seen, max(begin, last.begin), max(end, last.end)))
         self._merge_old(now)
+
+    def _placed(self, end: float, now: float) -> float:
+        """When the last line was written, by this process's clock.
+
+        ``now`` is the latest that it can be, and so is what lines before it say, unless the proxy's clock was set back.
+        """
+        if not end:
+            return now
+        if late := self._late(end):
+            return now - late
+        ahead = now - end
+        set_back = end < self._newest
+        self._newest = end
+        self._ahead = ahead if self._ahead is None or set_back else min(ahead, self._ahead)
+        return end + self._ahead
 
     def _late(self, end: float) -> float:
         """How long ago the last line was written, in seconds; once the log is followed, just now."""

@@ -19,8 +19,9 @@ class Tally:
     """What became of the requests that one backend was tried for.
 
     ``failed`` counts tries without an answer or with a 5xx, whatever the client saw; ``hidden`` requests of which the
-    client did not see it. ``drawn``: requests that the split sent here first. ``client_errors``: answers of 5xx to
-    clients whose request came here first. ``gave_up``: clients who left before they had an answer.
+    client did not see it. ``drawn``: requests that the split sent here first; ``answered``: those of them that had an
+    answer, and not one that lasts as a WebSocket does. ``client_errors``: answers of 5xx to clients whose request came
+    here first. ``gave_up``: clients who left before they had an answer.
     """
 
     requests: int = 0
@@ -28,6 +29,7 @@ class Tally:
     failed: int = 0
     hidden: int = 0
     drawn: int = 0
+    answered: int = 0
     client_errors: int = 0
     gave_up: int = 0
     times: Times = field(default_factory=Times)
@@ -38,6 +40,7 @@ class Tally:
         self.failed += other.failed
         self.hidden += other.hidden
         self.drawn += other.drawn
+        self.answered += other.answered
         self.client_errors += other.client_errors
         self.gave_up += other.gave_up
         self.times.merge(other.times)
@@ -90,9 +93,17 @@ class Seen:
     def requests(self, backend: str) -> int:
         return sum(tally.requests for (_, whose), tally in self.tallies.items() if whose == backend)
 
-    def answers(self, backend: str) -> int:
-        """Of requests; those on which their clients gave up are none."""
-        return sum(tally.requests - tally.gave_up for (_, whose), tally in self.tallies.items() if whose == backend)
+    def answered(self, backend: str, route: str | None = None) -> int:
+        """Requests that were split, on all routes or on one."""
+        return sum(
+            tally.answered for (of, whose), tally in self.tallies.items() if whose == backend and route in {None, of}
+        )
+
+    def gave_up(self, backend: str, route: str | None = None) -> int:
+        """Requests on which clients gave up, on all routes or on one."""
+        return sum(
+            tally.gave_up for (of, whose), tally in self.tallies.items() if whose == backend and route in {None, of}
+        )
 
     def tries(self) -> Tries:
         """As they stand now: what is counted later does not change them."""

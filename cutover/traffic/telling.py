@@ -18,18 +18,25 @@ _MANY_TIMES = 3.0
 _ONE_DIGIT_BELOW = 10.0
 
 
-def told(judged: Mapping[str, Sequence[Finding]], terms: Terms, whole: str) -> list[str]:
-    """What is worse and what is not known; where there is neither, how much worse new could still be."""
-    failures = [
+def failures(judged: Mapping[str, Sequence[Finding]], terms: Terms) -> list[str]:
+    """What is worse."""
+    found = [
         f"fail: {sentence(place, finding, terms)}"
         for place, findings in judged.items()
         for finding in findings
         if finding.verdict is Verdict.FAIL
     ]
+    more = [f"{len(found) - MAX_FAILURES} more are worse"] if len(found) > MAX_FAILURES else []
+    return [*found[:MAX_FAILURES], *more]
+
+
+def others(judged: Mapping[str, Sequence[Finding]], terms: Terms, whole: str) -> list[str]:
+    """What is not known; where all is, and nothing is worse, how much worse new could still be."""
     unknown = dict.fromkeys(_missing(one, terms) for one in judged[whole] if one.verdict is Verdict.UNKNOWN)
-    more = [f"{len(failures) - MAX_FAILURES} more are worse"] if len(failures) > MAX_FAILURES else []
-    troubles = [*failures[:MAX_FAILURES], *more, *(f"unknown: {why}" for why in unknown)]
-    return [*(troubles or [_not_worse(judged[whole], terms)]), *_old_is_worse(judged[whole])]
+    said = [f"unknown: {why}" for why in unknown]
+    if not said and not failures(judged, terms):
+        said.append(_not_worse(judged[whole], terms))
+    return [*said, *_old_is_worse(judged[whole])]
 
 
 def sentence(place: str, finding: Finding, terms: Terms) -> str:

@@ -139,7 +139,7 @@ async def test_an_error_on_one_route_alone_is_found_and_named(following: Any, ne
     limits = {"/api/search": ["errors <= 1%"], "/api": ["errors <= 1%"], "default": ["errors <= 1%"]}
     result = await made.judge(thresholds=["errors <= 10%"], routes=limits)
     assert result.verdict is Verdict.FAIL
-    assert "; /api/search: fail: errors <= 1% (errors 100%)" in result.summary
+    assert "/api/search: fail: errors <= 1% (errors 100%); new: " in result.summary
     verdicts = {one["on"]: one["verdict"] for one in result.details["thresholds"]}
     assert verdicts == {"all": "pass", "/api/search": "fail", "/api": "pass", "default": "pass"}
     assert result.details["routes"]["/api/search"]["new"]["requests"] == 2

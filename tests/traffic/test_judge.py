@@ -239,7 +239,7 @@ def test_an_old_that_fails_is_no_fault_of_new_and_is_told() -> None:
     terms = Terms(98.0, 25.0)
     found = judge_places({"": (new, old)}, "", terms)
     assert {one.verdict for one in found[""]} == {Verdict.PASS}
-    assert telling.told(found, terms, "")[-1] == "old has 12 % errors, new 0.1 %"
+    assert telling.others(found, terms, "")[-1] == "old has 12 % errors, new 0.1 %"
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_too_few_samples_on_either_side_are_unknown_and_said() -> None:
     for new, old, who in ((few, many, "new"), (many, few, "old"), (tally([]), many, "new"), (many, tally([]), "old")):
         found = judge_places({"": (new, old)}, "", terms)
         assert {one.verdict for one in found[""]} == {Verdict.UNKNOWN}
-        (told,) = telling.told(found, terms, "")
+        (told,) = telling.others(found, terms, "")
         had = 49 if few in (new, old) else 0
         assert told == f"unknown: {who} had {had} of the 50 requests it takes to compare, {50 - had} are missing"
 
@@ -298,7 +298,7 @@ def test_a_route_alone_is_found_and_named_and_those_with_few_requests_are_left_t
     assert set(found) == {"", "/quick", "/slow"}
     assert {one.verdict for one in found["/quick"]} == {Verdict.PASS}
     assert {one.metric for one in found["/slow"] if one.verdict is Verdict.FAIL} >= {TIMES}
-    assert any(one.startswith("fail: response times of /slow are ") for one in telling.told(found, terms, ""))
+    assert any(one.startswith("fail: response times of /slow are ") for one in telling.failures(found, terms))
 
 
 def finding(metric: str, worse: Interval, new: float = 0.0, old: float = 0.0) -> Finding:
@@ -331,18 +331,20 @@ def test_sentences(place: str, found: Finding, said: str) -> None:
 def test_what_passes_tells_what_it_could_still_hide() -> None:
     terms = Terms(98.0, 25.0)
     found = judge_places({"": (tally(lognormal(400, seed=2)), tally(lognormal(3600)))}, "", terms)
-    (told,) = telling.told(found, terms, "")
+    assert telling.failures(found, terms) == []
+    (told,) = telling.others(found, terms, "")
     assert told.startswith("not shown to be worse than old: errors at most 2.")
     assert told.endswith(" % slower (98 %, 400 and 3,600 requests)")
     few = judge_places({"": (tally(lognormal(60)), tally(lognormal(60)))}, "", terms)
-    assert "p95 not bounded yet" in telling.told(few, terms, "")[0]
+    assert "p95 not bounded yet" in telling.others(few, terms, "")[0]
 
 
 def test_many_failing_routes_are_counted_and_all_of_them_are_in_the_details() -> None:
     slow = (tally(lognormal(300, 0.9, seed=3)), tally(lognormal(2700)))
     terms = Terms(98.0, 25.0)
     found = judge_places({"": slow, **{f"/{number}": slow for number in range(9)}}, "", terms)
-    told = telling.told(found, terms, "")
+    told = telling.failures(found, terms)
+    assert telling.others(found, terms, "") == []
     assert len(told) == telling.MAX_FAILURES + 1
     assert told[-1] == "15 more are worse"
     details = telling.as_json(found, terms)

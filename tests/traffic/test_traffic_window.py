@@ -84,10 +84,10 @@ async def test_without_a_request_in_the_window_nothing_of_before_lets_it_pass(fo
 
 
 async def test_a_verdict_on_what_was_before_says_how_long_ago_that_is(following: Following) -> None:
-    following.goes_by(60, all_well)
-    assert "ago" not in (await following.asks("errors <= 5%")).summary
-    following.goes_by(45, lambda msec, _: old(msec=msec))
-    found = await following.asks("errors <= 5%")
+    following.goes_by(100, all_well, per_second=0.25)
+    assert "ago" not in (await following.asks("errors <= 5%", min_requests=20)).summary
+    following.goes_by(45, lambda msec, _: old(msec=msec), per_second=0.25)
+    found = await following.asks("errors <= 5%", min_requests=20)
     assert found.verdict is Verdict.PASS
     assert found.summary.endswith("; the last request of new was 45s ago")
 
