@@ -40,6 +40,9 @@ MILDER: tuple[GateOnFail | None, ...] = ("step_back", "pause", "continue")
 
 ASKED_ONCE_MORE_S = 5.0
 
+MOST_REVIVALS = 3
+"""A managed nginx that ends again and again is not started for ever."""
+
 KEPT_RESULTS = 20
 """Results of one gate that did not pass, kept one by one in a hold; of those that follow only the newest is."""
 
@@ -201,12 +204,28 @@ def _excused(one: Watched, result: Result) -> Result:
     return replace(result, verdict=Verdict.UNKNOWN)
 
 
+async def _revive(session: Session) -> bool:
+    """What can't be started now is waited for, as one that is not ours to start."""
+    try:
+        revived = await session.proxy.revive()
+    except ProxyError as error:
+        problem = "nginx had ended, and could not be started again: "
+        # What nginx says has a time in it.
+        if not any(known.startswith(problem) for known in session.problems):
+            session.problems.append(f"{problem}{error.message}")
+        return False
+    if revived:
+        session.emit(e.ProxyRevived())
+    return revived
+
+
 async def _look_for_drift(session: Session, clock: Clock, every: float, *, alone: bool) -> None:
     """A change from elsewhere ends the hold at once; a proxy that can't be asked is given time to come back.
 
     ``alone``: no gate says how long the hold was watched.
     """
     lost: float | None = None
+    revivals = MOST_REVIVALS
     while True:
         final, at = clock.over, clock.now()
         try:
@@ -215,6 +234,9 @@ async def _look_for_drift(session: Session, clock: Clock, every: float, *, alone
             if lost is None:
                 lost = time.monotonic()
                 session.emit(e.ProxyLost(error.message))
+            if revivals and await _revive(session):
+                revivals -= 1
+                continue
             if (gone := time.monotonic() - lost) >= PATIENCE_S:
                 failure = StepFailedError(f"for {format_duration(round(gone))} {error.message}", Verdict.UNKNOWN)
                 failure.hint = error.hint

@@ -75,6 +75,13 @@ class Proxy(Protocol):
         """The proxy is up (a managed one is started) and runs this plan's configuration: weight 0 if none is live."""
         ...
 
+    async def revive(self) -> bool:
+        """Start a managed proxy that has ended, on the configuration that stands; whether it had, and serves now.
+
+        Raises ``ProxyError`` where it does not start.
+        """
+        ...
+
     async def render(self, weight: int, *, settled: bool = False) -> Rendered:
         """The file for a weight; ``settled``: for good, without the other backend."""
         ...

@@ -242,6 +242,11 @@ def _(event: e.ProxyLost, _state: RunState) -> str:
 
 
 @_told.register
+def _(_event: e.ProxyRevived, state: RunState) -> str:
+    return _step("proxy", f"nginx had ended, and was started again at {weight(state.weight)}")
+
+
+@_told.register
 def _(event: e.ProxyFound, _state: RunState) -> str:
     return _step("pass", f"the proxy answers again, after {format_duration(event.seconds)}")
 

@@ -106,6 +106,11 @@ class ProxyLost(Event):
 
 
 @dataclass(frozen=True)
+class ProxyRevived(Event):
+    """A managed one that had ended was started again, on the configuration that stood."""
+
+
+@dataclass(frozen=True)
 class ProxyFound(Event):
     """It answers again, unchanged."""
 
