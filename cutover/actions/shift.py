@@ -94,7 +94,8 @@ class Shift(Action):
             await ctx.hold(self.hold, self.gates, self.every)
         if not weights:
             return f"already at {before} %"
-        return f"weight {' → '.join(map(str, [before, *weights]))} %"
+        way = weights if weights[0] == before else [before, *weights]
+        return f"weight {' → '.join(map(str, way))} %"
 
 
 def gate_count(gates: Sequence[Gate]) -> str:

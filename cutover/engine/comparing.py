@@ -174,7 +174,8 @@ def _over(settings: Diff, asked: Asked) -> Diff:
     given["save"] = str(asked.save) if asked.save is not None else None
     try:
         # A step under --limit alone has requests of its own, which are not said again.
-        checked = Diff.model_validate(given if asked.own_sources else {"requests": ["GET /"], **given})
+        named = {key: value for key, value in given.items() if value not in (None, [], {})}
+        checked = Diff.model_validate(named if asked.own_sources else {"requests": ["GET /"], **named})
     except ValidationError as error:
         raise UsageError("; ".join(str(line["msg"]) for line in error.errors(include_url=False))) from None
     fields = {field.alias or name: name for name, field in Diff.model_fields.items()}

@@ -19,6 +19,8 @@ from cutover.plan import LoadedPlan
 from cutover.proxy import NginxProxy, ProxySpec, emergency, lease, open_proxy
 from cutover.proxy.base import Live
 
+ALL_TRAFFIC = 100
+
 
 async def status(options: Options) -> dict[str, Any]:
     """The keys of ``cutover status --json``. Times are ISO 8601, UTC."""
@@ -68,7 +70,7 @@ def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | 
     if now == "waiting":
         return "cutover approve" if state.asks_approval else "cutover resume"
     if now == "done":
-        return None if state.settled else "cutover cleanup"
+        return "cutover cleanup" if not state.settled and state.weight == ALL_TRAFFIC else None
     return "cutover status --watch" if now in {"running", "holding"} else "cutover run"
 
 

@@ -20,6 +20,7 @@ from cutover.plan.step import Step
 CUTOVER_PHASE = "cutover"
 CLEANUP_PHASE = "cleanup"
 FULL_WEIGHT = 100
+AFTER_A_ROLLBACK = "`cutover report` tells what was seen; when it is mended, `cutover run` begins anew"
 
 
 def choose_phases(plan: Plan, only: str | None, first: str | None, last: str | None) -> list[str]:
@@ -110,10 +111,14 @@ async def _step(session: Session, phase: str, index: int, step: Step) -> None:
             ) from failure
         if consequence == "rollback":
             session.emit(e.PhaseFailed(phase, failure.message))
-            await roll_back_and_raise(session, f"{phase}: {step.title}: {failure.message}", failure)
-        where = f"{phase}: {step.title}: {failure.message}"
+            await roll_back_and_raise(session, f"{_where(phase, step)}: {failure.message}", failure)
+        where = f"{_where(phase, step)}: {failure.message}"
         stays = "traffic never moved" if not session.state.moved else f"traffic stays at weight {session.state.weight}"
         raise CheckFailedError(f"{where}; {stays}", failure.hint) from failure
+
+
+def _where(phase: str, step: Step) -> str:
+    return step.title if step.title.startswith(f"{phase}: ") else f"{phase}: {step.title}"
 
 
 def _consequence(session: Session, step: Step, failure: StepFailedError) -> str:
@@ -126,7 +131,7 @@ async def roll_back_and_raise(session: Session, reason: str, failure: CutoverErr
     was = session.state.weight
     await finish(roll_back(session, reason, automatic=True))
     raise CheckFailedError(
-        f"{reason}; traffic was brought back from weight {was} to old, verified", failure.hint
+        f"{reason}; traffic was brought back from weight {was} to old, verified", failure.hint or AFTER_A_ROLLBACK
     ) from failure
 
 

@@ -53,7 +53,7 @@ def _shortfall(name: str, tally: Tally, count: int | None) -> str:
 def describe(tally: Tally) -> str:
     """One line: how much, how fast, what went wrong."""
     found = figures(tally)
-    parts = [f"{tally.requests:,} requests"]
+    parts = [f"{tally.requests:,} request{'' if tally.requests == 1 else 's'}"]
     if "rps" in found:
         parts.append(f"{found['rps']:,.0f}/s")
     if "errors" in found:

@@ -22,7 +22,9 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Files = Annotated[list[FileName], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])]
+Files = Annotated[
+    list[FileName], Field(min_length=1), BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])
+]
 
 
 class Documents(PlanModel):

@@ -73,10 +73,17 @@ class Retry(PlanModel):
 class CommonKeys(PlanModel):
     """What may stand beside the step type in any step."""
 
-    name: str | None = None
+    name: str | None = Field(default=None, min_length=1)
     timeout: Duration | None = None
     retry: Retry | None = None
     on_fail: OnFail | None = None
+
+    @field_validator("timeout")
+    @classmethod
+    def _some_time_for_it(cls, timeout: float | None) -> float | None:
+        if timeout == 0:
+            raise PydanticCustomError("step", "no time at all: nothing could be done in it")
+        return timeout
 
 
 class GateKeys(CommonKeys):

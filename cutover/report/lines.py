@@ -77,8 +77,10 @@ def _(event: e.RunContinued, state: RunState) -> str:
 
 
 @_told.register
-def _(event: e.LockTakenOver, _state: RunState) -> str:
-    return f"took the lock over from {event.holder}, which is gone or was told to stop; {stands(event.weight)}"
+def _(event: e.LockTakenOver, state: RunState) -> str:
+    # On a lease traffic may be back on old by now, and what follows says so.
+    where = "" if state.lease else f"; {stands(event.weight)}"
+    return f"took the lock over from {event.holder}, which is gone or was told to stop{where}"
 
 
 @_told.register
