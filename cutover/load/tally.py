@@ -23,7 +23,8 @@ class Tally:
     ``latency`` holds, for each answer that is no error and each time-out, the time from sending to the moment the
     worker learned of the answer's last byte; ``surely`` holds the part of it that the worker can't have caused by
     being busy elsewhere. With a rate it is the time from the intended arrival, and ``late`` holds how much later the
-    worker got to each of them; ``missed`` are those that it never got to. ``errors`` counts by kind, ``samples`` by
+    worker got to each of them; ``missed`` are those that it never got to, and ``queued`` those that waited because all
+    connections were in use, as many as it may have. ``errors`` counts by kind, ``samples`` by
     request and what went wrong. ``received`` is in bytes.
     """
 
@@ -32,6 +33,7 @@ class Tally:
     received: int = 0
     connects: int = 0
     missed: int = 0
+    queued: int = 0
     latency: Histogram = field(default_factory=Histogram)
     surely: Histogram = field(default_factory=Histogram)
     lag: Histogram = field(default_factory=Histogram)
@@ -50,7 +52,7 @@ class Tally:
         """Add another tally's counts: of the same stretch of time, or of one ``after`` it."""
         self.busy = max(self.busy, other.busy)
         self.seconds = self.seconds + other.seconds if after else max(self.seconds, other.seconds)
-        for name in ("requests", "received", "connects", "missed"):
+        for name in ("requests", "received", "connects", "missed", "queued"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in HISTOGRAMS:
             getattr(self, name).merge(getattr(other, name))

@@ -12,6 +12,8 @@ from cutover.plan.units import format_duration
 
 MAX_SAMPLES = 10
 TIMES_TOLD = ("p50", "p95", "p99")
+QUEUED_SHARE = 0.01
+"""Of the requests: when so many waited for a connection, percentiles tell of that, too."""
 
 
 def conclude(
@@ -60,6 +62,8 @@ def describe(tally: Tally) -> str:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in tally.errors.most_common())
         parts.append(f"{format_metric('errors', found['errors'])} errors" + (f" ({kinds})" if kinds else ""))
     parts += [f"{metric} {format_metric(metric, found[metric])}" for metric in TIMES_TOLD if metric in found]
+    if tally.queued > QUEUED_SHARE * tally.requests:
+        parts.append(f"{tally.queued:,} of them waited for a connection, as concurrency allows no more")
     if set(tally.statuses) - {200}:
         answers = ", ".join(f"{count:,}x {status}" for status, count in tally.statuses.most_common())
         parts.append(f"answers {answers}")
@@ -83,5 +87,6 @@ def detail(tally: Tally) -> dict[str, Any]:
         "busy": tally.busy,
         "kept_rate": kept_rate(tally),
         "missed": tally.missed,
+        "queued": tally.queued,
         "late": {"p95": tally.late.percentile(95), "max": tally.late.max},
     }
