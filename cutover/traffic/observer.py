@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Protocol
 
 from cutover.plan.units import format_duration
@@ -90,6 +89,8 @@ class Observer:
         self._any_read = False
         self._newest = 0.0
         self._ahead: float | None = None
+        self._answered_until: float | None = None
+        self._longest_pause = 0.0
         self._behind = 0
         self._passed_over = False
         self._notes: Counter[str] = Counter()
@@ -124,9 +125,10 @@ class Observer:
 
     def heard(self, seen: Seen, window: float) -> Heard:
         """Since when new answers nothing. ``seen``: what that window holds."""
-        routes = seen.split_routes
-        several = sorted(routes) if len(routes) > 1 else []
-        since = {EVERYWHERE: self._since_answer(None), **{route: self._since_answer(route) for route in several}}
+        since = {EVERYWHERE: self._since_answer(None)}
+        if len(seen.split_routes) > 1:
+            # What is not told apart from others has no name.
+            since.update({route: self._since_answer(route) for route in sorted(seen.split_routes) if route})
         return Heard(since, self._pace(window))
 
     def _since_answer(self, route: str | None) -> Seen:
@@ -145,12 +147,8 @@ class Observer:
         if not answering:
             return Pace()
         now = time.monotonic()
-        return Pace(
-            sum(one.seen.answered(NEW) for one in answering),
-            now - answering[0].begin,
-            max((later.begin - earlier.end for earlier, later in pairwise(answering)), default=0.0),
-            now - answering[-1].end,
-        )
+        answers = sum(one.seen.answered(NEW) for one in answering)
+        return Pace(answers, now - answering[0].begin, self._longest_pause, now - answering[-1].end)
 
     @property
     def age(self) -> float:
@@ -234,7 +232,12 @@ class Observer:
             self._since = min(self._since, begin)
             last = self._slices[-1] if self._slices else _Slice(Seen(), begin, end)
             # What was read later is not taken for earlier, whatever a clock that was set says.
-            self._slices.append(_Slice(batch.seen, max(begin, last.begin), max(end, last.end)))
+            kept = _Slice(batch.seen, max(begin, last.begin), max(end, last.end))
+            self._slices.append(kept)
+            if batch.seen.answered(NEW):
+                if self._answered_until is not None:
+                    self._longest_pause = max(self._longest_pause, kept.begin - self._answered_until)
+                self._answered_until = kept.end
         self._merge_old(now)
 
     def _placed(self, end: float, now: float) -> float:

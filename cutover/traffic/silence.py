@@ -40,8 +40,8 @@ _EVERYBODY = 100
 
 @dataclass(frozen=True)
 class Pace:
-    """New's answers on routes that are split: how many in the last so many ``seconds``, the ``longest`` of which passed
-    between two of them; and for how long there was none up to now.
+    """New's answers on routes that are split: how many within the window, whose first is so many ``seconds`` ago; for
+    how long there was none up to now, and the ``longest`` pause between two since the shift.
     """
 
     answers: int = 0
