@@ -175,14 +175,15 @@ class Traffic(Check):
             # What fails within the window fails, however well it went before; and without any request there is nothing
             # that a time before it could add to. Else what lacks may be one route's, old's, or those of a percentile.
             reach = max(least, LEAST_SAMPLES if self.judge else 0, requests + 1)
-            while self.window is None and requests and found.verdict is Verdict.UNKNOWN:
+            while self.window is None and requests and found.lacking:
                 found, reached = await concluded(reaching_back=reach)
                 if reached < reach:
                     break
                 reach = 2 * reached
         except CutoverError as error:
             return Result(Verdict.UNKNOWN, f"the proxy's log can't be read: {error.message}")
-        return Result(*found, backends=by_backend(observer.recent(RECENT_S)))
+        backends = by_backend(observer.recent(RECENT_S))
+        return Result(found.verdict, found.summary, found.figures, found.details, backends=backends)
 
     def _terms(self, age: float, least: int) -> Terms | None:
         from cutover.traffic.judge import LEAST_SAMPLES, Terms  # noqa: PLC0415 - start-up time

@@ -80,6 +80,7 @@ def _observer(session: Session) -> Observer:
         LogCursor(**log) if log else None,
         counting,
         weight=session.state.weight,
+        same_clock=session.plan.proxy.control.kind != "docker",
         window=max((gate.longest_window for gate in gates), default=0.0),
     )
 

@@ -58,10 +58,13 @@ class Question:
 
 
 class Conclusion(NamedTuple):
+    """``lacking``: there were too few requests, and more of the time before could tell."""
+
     verdict: Verdict
     summary: str
     figures: dict[str, float]
     details: dict[str, Any]
+    lacking: bool
 
 
 def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = (), heard: Heard | None = None) -> Conclusion:
@@ -76,13 +79,11 @@ def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = (), heard
     }
     findings = _findings(question, seen, split)
     verdict = worst([one.verdict for found in (judged, findings) for results in found.values() for one in results])
-    if seen.behind and verdict is Verdict.PASS:
-        verdict = Verdict.UNKNOWN
-    heard = heard or Heard()
-    silent, old_news = silences(seen, heard, question.weight), stale(heard.pace) if question.weight else None
+    heard, lacking = heard or Heard(), verdict is Verdict.UNKNOWN
+    silent, old_news = silences(seen, heard, question.weight), stale(seen, heard.pace, question.weight)
     if silent:
         verdict = Verdict.FAIL
-    elif old_news is not None and verdict is Verdict.PASS:
+    elif (seen.behind or old_news is not None) and verdict is Verdict.PASS:
         verdict = Verdict.UNKNOWN
     ground = _ground(question, seen, ALL)
     old = _ground(question, seen, ALL, among=split).old
@@ -98,7 +99,7 @@ def conclude(question: Question, seen: Seen, newest: Sequence[Tries] = (), heard
     if question.terms is not None:
         said += telling.others(findings, question.terms, ALL)
     said += _remarks(question, seen, ground, silent=bool(silent) or old_news is not None)
-    return Conclusion(verdict, "; ".join(said), _all_figures(ground), details)
+    return Conclusion(verdict, "; ".join(said), _all_figures(ground), details, lacking=lacking and not silent)
 
 
 def _findings(question: Question, seen: Seen, split: AbstractSet[str]) -> dict[str, list[Finding]]:

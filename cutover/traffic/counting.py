@@ -10,7 +10,7 @@ from cutover.traffic.groups import Group, Key
 from cutover.traffic.lines import EXAMPLE_CHARS, parse
 from cutover.traffic.seen import Seen, Tally
 from cutover.traffic.times import Times
-from cutover.traffic.tries import SERVER_ERROR, UNKNOWN, Backends, Reading, Said, read, split
+from cutover.traffic.tries import NEW, SERVER_ERROR, UNKNOWN, Backends, Reading, Said, read, split
 
 MAX_ROUTES = 200
 """Routes that are told apart; all others are counted together."""
@@ -92,10 +92,16 @@ def _count(seen: Seen, route: str, reading: Reading, group: Group) -> None:
     first.gave_up += count if reading.gave_up else 0
     if reading.drawn:
         first.drawn += count
-        # An upgraded connection is logged when it ends, however long before it was answered.
-        first.answered += count if reading.tries[0].timed and not reading.gave_up else 0
+        first.in_vain += count if reading.gave_up else 0
+        first.heard += count if _is_heard(reading) else 0
         for bucket, requests in group.buckets.items():
             seen.buckets[bucket] += requests
+
+
+def _is_heard(reading: Reading) -> bool:
+    """What takes time to fail or to end, as an upgraded connection, was no answer of old while new gave none."""
+    first = reading.tries[0]
+    return not reading.gave_up and (first.backend == NEW or (first.timed and not first.failed))
 
 
 def _count_times(tries: Sequence[Times | None], told: Mapping[str, int]) -> None:

@@ -13,7 +13,8 @@ from cutover.plan.units import format_duration
 from cutover.traffic.counting import Batch, Counting
 from cutover.traffic.lines import cut_newest
 from cutover.traffic.seen import Seen, Tries
-from cutover.traffic.silence import EVERYWHERE, Heard, Pace
+from cutover.traffic.silence import EVERYWHERE, GRACE_S, TIMES_USUAL, Heard, Pace, Stretch, usual_time
+from cutover.traffic.times import Times
 from cutover.traffic.tries import NEW, OLD
 
 CATCH_UP_LIMIT_S = 3.0
@@ -32,6 +33,9 @@ NEWEST_S = 10.0
 """The newest of the log is kept in the finest slices, for those who ask what is going on right now."""
 
 NEWEST_SLICE_S = 0.5
+
+CLOCK_S = 1.0
+"""What lines may be out of their order, and clocks that are slewed go apart between two looks."""
 
 STALE_S = 60.0
 """A log whose last line is older by more than clocks differ was written that long ago."""
@@ -75,11 +79,15 @@ class _Slice:
 class Observer:
     """What the proxy saw at the present ``weight``. One for all gates; each line is read once.
 
-    ``window`` is the longest stretch of time that will be asked for, in seconds.
+    ``window`` is the longest stretch of time that will be asked for, in seconds. ``same_clock``: the proxy's is this
+    machine's.
     """
 
-    def __init__(self, source: Source, cursor: Any, counting: Counting, *, weight: int, window: float) -> None:
+    def __init__(
+        self, source: Source, cursor: Any, counting: Counting, *, weight: int, window: float, same_clock: bool = False
+    ) -> None:
         self.weight = weight
+        self._same_clock = same_clock
         self._source = source
         self._cursor = cursor
         self._counting = counting
@@ -87,10 +95,11 @@ class Observer:
         self._slices: list[_Slice] = []
         self._since = time.monotonic()
         self._any_read = False
-        self._newest = 0.0
         self._ahead: float | None = None
         self._answered_until: float | None = None
+        self._waited_in_vain = False
         self._longest_pause = 0.0
+        self._read_up_to: float | None = None
         self._behind = 0
         self._passed_over = False
         self._notes: Counter[str] = Counter()
@@ -125,29 +134,36 @@ class Observer:
 
     def heard(self, seen: Seen, window: float) -> Heard:
         """Since when new answers nothing. ``seen``: what that window holds."""
-        since = {EVERYWHERE: self._since_answer(None)}
+        usual = usual_time(seen, self.weight)
+        grace = max(GRACE_S, TIMES_USUAL * usual)
+        stretches = {EVERYWHERE: self._stretch(None, grace)}
         if len(seen.split_routes) > 1:
             # What is not told apart from others has no name.
-            since.update({route: self._since_answer(route) for route in sorted(seen.split_routes) if route})
-        return Heard(since, self._pace(window))
+            stretches.update({route: self._stretch(route, grace) for route in sorted(seen.split_routes) if route})
+        return Heard(stretches, usual, self._pace(window))
 
-    def _since_answer(self, route: str | None) -> Seen:
+    def _stretch(self, route: str | None, grace: float) -> Stretch:
         first = len(self._slices)
-        while first and not self._slices[first - 1].seen.answered(NEW, route):
+        while first and not self._slices[first - 1].seen.heard(NEW, route):
             first -= 1
-        since = self._slices[first:]
-        seen = Seen.merged(one.seen for one in since)
-        asked = (one.begin for one in since if one.seen.answered(OLD, route) or one.seen.gave_up(NEW, route))
-        begin = next(asked, None)
-        seen.seconds = 0.0 if begin is None else time.monotonic() - begin
-        return seen
+        since, now = self._slices[first:], time.monotonic()
+        begin = next((one.begin for one in since if one.seen.heard(OLD, route) or one.seen.in_vain(NEW, route)), now)
+        before = [one.seen for one in since if one.end <= now - grace]
+        in_vain = sum(one.seen.in_vain(NEW, route) for one in since)
+        return Stretch(
+            now - begin,
+            sum(seen.heard(OLD, route) for seen in before),
+            frozenset(bucket for seen in before for bucket in seen.buckets) if route is None else frozenset(),
+            in_vain,
+            _median_wait(since, route) if in_vain else 0.0,
+        )
 
     def _pace(self, window: float) -> Pace:
-        answering = [one for one in self._reaching(window) if one.seen.answered(NEW)]
+        answering = [one for one in self._reaching(window) if one.seen.heard(NEW)]
         if not answering:
             return Pace()
         now = time.monotonic()
-        answers = sum(one.seen.answered(NEW) for one in answering)
+        answers = sum(one.seen.heard(NEW) for one in answering)
         return Pace(answers, now - answering[0].begin, self._longest_pause, now - answering[-1].end)
 
     @property
@@ -173,6 +189,7 @@ class Observer:
         batches: list[Batch] = []
         try:
             while True:
+                began = time.monotonic()
                 chunk = await self._source.read(self._cursor)
                 if chunk.behind > BACKLOG_BYTES and not self._passed_over and await self._pass_over():
                     batches.clear()
@@ -189,6 +206,7 @@ class Observer:
                     return
         finally:
             self._keep(batches)
+            self._read_up_to = began if not self._behind else None
 
     async def _pass_over(self) -> bool:
         """Go on where the longest window begins. What was counted long before is forgotten: it is no longer all."""
@@ -198,6 +216,7 @@ class Observer:
             return False
         self._cursor = begin
         self._slices.clear()
+        self._answered_until = self._read_up_to = None
         self._since = time.monotonic()
         self._notes[
             f"what the log says of the time before the newest {format_duration(self._window)} was not read"
@@ -225,7 +244,7 @@ class Observer:
     def _keep(self, batches: list[Batch]) -> None:
         """Place them in time by the proxy's own clock: clocks need not agree."""
         now = time.monotonic()
-        newest_at = self._placed(batches[-1].end, now) if batches else now
+        newest_at = self._placed(batches[0].begin, batches[-1].end, now) if batches else now
         for batch in batches:
             ages = [max(0.0, batches[-1].end - at) for at in (batch.begin, batch.end) if at]
             begin, end = (newest_at - ages[0], newest_at - ages[-1]) if ages else (newest_at, newest_at)
@@ -234,26 +253,33 @@ class Observer:
             # What was read later is not taken for earlier, whatever a clock that was set says.
             kept = _Slice(batch.seen, max(begin, last.begin), max(end, last.end))
             self._slices.append(kept)
-            if batch.seen.answered(NEW):
-                if self._answered_until is not None:
-                    self._longest_pause = max(self._longest_pause, kept.begin - self._answered_until)
-                self._answered_until = kept.end
+            self._note_pause(kept)
         self._merge_old(now)
 
-    def _placed(self, end: float, now: float) -> float:
-        """When the last line was written, by this process's clock.
+    def _note_pause(self, kept: _Slice) -> None:
+        """From one answer of new to the next; one in which clients waited in vain is not what is usual."""
+        self._waited_in_vain = self._waited_in_vain or kept.seen.in_vain(NEW) > 0
+        if not kept.seen.heard(NEW):
+            return
+        if self._answered_until is not None and not self._waited_in_vain and not kept.seen.total(NEW).failed:
+            self._longest_pause = max(self._longest_pause, kept.begin - self._answered_until)
+        self._answered_until, self._waited_in_vain = kept.end, False
 
-        ``now`` is the latest that it can be, and so is what lines before it say, unless the proxy's clock was set back.
+    def _placed(self, begin: float, end: float, now: float) -> float:
+        """When the last line was written, by this process's clock; ``begin`` and ``end`` are the proxy's.
+
+        It was not after ``now``, and what was read before it says the same: so the least difference of the clocks that
+        was seen is the nearest. Unless the proxy's clock was set back: then it would be before what was read last time.
         """
         if not end:
             return now
         if late := self._late(end):
             return now - late
-        ahead = now - end
-        set_back = end < self._newest
-        self._newest = end
-        self._ahead = ahead if self._ahead is None or set_back else min(ahead, self._ahead)
-        return end + self._ahead
+        ahead = now - end if self._ahead is None else min(now - end, self._ahead)
+        if self._read_up_to is not None and begin:
+            ahead = min(now - end, max(ahead, self._read_up_to - CLOCK_S - begin))
+        self._ahead = ahead
+        return end + ahead
 
     def _late(self, end: float) -> float:
         """How long ago the last line was written, in seconds; once the log is followed, just now."""
@@ -261,7 +287,7 @@ class Observer:
             return 0.0
         self._any_read = True
         late = time.time() - end if end else 0.0
-        return late if late > STALE_S else 0.0
+        return late if late > (CLOCK_S if self._same_clock else STALE_S) else 0.0
 
     def _merge_old(self, now: float) -> None:
         kept: list[_Slice] = []
@@ -273,3 +299,13 @@ class Observer:
             else:
                 kept.append(one)
         self._slices = kept
+
+
+def _median_wait(slices: Sequence[_Slice], route: str | None) -> float:
+    """Of the clients who gave up on new where the split had sent them, in seconds."""
+    times = Times()
+    for one in slices:
+        for tally in one.seen.of(NEW, route):
+            if tally.in_vain:
+                times.merge(tally.times)
+    return times.percentile(50) if times.count else 0.0

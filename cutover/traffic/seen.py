@@ -19,9 +19,10 @@ class Tally:
     """What became of the requests that one backend was tried for.
 
     ``failed`` counts tries without an answer or with a 5xx, whatever the client saw; ``hidden`` requests of which the
-    client did not see it. ``drawn``: requests that the split sent here first; ``answered``: those of them that had an
-    answer, and not one that lasts as a WebSocket does. ``client_errors``: answers of 5xx to clients whose request came
-    here first. ``gave_up``: clients who left before they had an answer.
+    client did not see it. ``drawn``: requests that the split sent here first. ``heard``: those of them that say that
+    the backend answers; of new all that had an answer, of old those that it served, and not for as long as a WebSocket
+    lasts. ``client_errors``: answers of 5xx to clients whose request came here first. ``gave_up``: clients who left
+    before they had an answer; ``in_vain``: those whose request the split had sent here.
     """
 
     requests: int = 0
@@ -29,9 +30,10 @@ class Tally:
     failed: int = 0
     hidden: int = 0
     drawn: int = 0
-    answered: int = 0
+    heard: int = 0
     client_errors: int = 0
     gave_up: int = 0
+    in_vain: int = 0
     times: Times = field(default_factory=Times)
 
     def merge(self, other: Tally) -> None:
@@ -40,9 +42,10 @@ class Tally:
         self.failed += other.failed
         self.hidden += other.hidden
         self.drawn += other.drawn
-        self.answered += other.answered
+        self.heard += other.heard
         self.client_errors += other.client_errors
         self.gave_up += other.gave_up
+        self.in_vain += other.in_vain
         self.times.merge(other.times)
 
     @property
@@ -93,17 +96,19 @@ class Seen:
     def requests(self, backend: str) -> int:
         return sum(tally.requests for (_, whose), tally in self.tallies.items() if whose == backend)
 
-    def answered(self, backend: str, route: str | None = None) -> int:
-        """Requests that were split, on all routes or on one."""
-        return sum(
-            tally.answered for (of, whose), tally in self.tallies.items() if whose == backend and route in {None, of}
-        )
+    def heard(self, backend: str, route: str | None = None) -> int:
+        """On all routes, or on one."""
+        return sum(tally.heard for tally in self.of(backend, route))
 
-    def gave_up(self, backend: str, route: str | None = None) -> int:
-        """Requests on which clients gave up, on all routes or on one."""
-        return sum(
-            tally.gave_up for (of, whose), tally in self.tallies.items() if whose == backend and route in {None, of}
-        )
+    def in_vain(self, backend: str, route: str | None = None) -> int:
+        """On all routes, or on one."""
+        return sum(tally.in_vain for tally in self.of(backend, route))
+
+    def of(self, backend: str, route: str | None) -> Iterable[Tally]:
+        if route is None:
+            return (tally for (_, whose), tally in self.tallies.items() if whose == backend)
+        tally = self.tallies.get((route, backend))
+        return () if tally is None else (tally,)
 
     def tries(self) -> Tries:
         """As they stand now: what is counted later does not change them."""

@@ -7,6 +7,7 @@ what was well before says nothing of now, and does not pass.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from math import comb
 
@@ -18,13 +19,16 @@ EVERYWHERE = ""
 """The place of all routes together that are split."""
 
 LEAST_S = 10.0
-TIMES_OLD = 2.0
-"""Where answers take long, so long is waited for new's: this many times old's p99."""
+GRACE_S = 5.0
+"""What old answered later than so long ago, new may be about to answer as well."""
+
+TIMES_USUAL = 2.0
+"""Where answers take long, so long is waited for new's: this many times what is usual."""
 
 CHANCE = 1e-9
-"""How rarely a split leaves out a new that answers, for so many requests: it is looked for at every look of a run."""
+"""How rarely a side that is drawn at random leaves out a new that answers. Where nginx takes turns it never does."""
 
-LEAST_GIVEN_UP = 8
+LEAST_IN_VAIN = 8
 LEAST_WAIT_S = 1.0
 """So many clients gave up on new, and half of them after so long at least: then it was not for their impatience."""
 
@@ -36,6 +40,22 @@ TIMES_LONGEST = 2.0
 
 BUCKETS = 100
 _EVERYBODY = 100
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """From new's last answer up to now, or from the shift; on a route, or on all that are split.
+
+    ``seconds``: since old answered, or a client gave up on new, for the first time in it. ``old``: what old answered,
+    and by client in which ``buckets``, so long ago that new had the time as well. ``in_vain``: requests to new that
+    clients ended, after ``waited`` seconds at the median.
+    """
+
+    seconds: float = 0.0
+    old: int = 0
+    buckets: AbstractSet[str] = frozenset()
+    in_vain: int = 0
+    waited: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,31 +72,34 @@ class Pace:
 
 @dataclass(frozen=True)
 class Heard:
-    """``since_answer``: by place, what was seen since new's last answer there; its ``seconds`` begin when old answered,
-    or a client gave up on new, for the first time since.
-    """
+    """``stretches`` by place. ``usual``: how long an answer takes that takes long, in seconds."""
 
-    since_answer: Mapping[str, Seen] = field(default_factory=dict)
+    stretches: Mapping[str, Stretch] = field(default_factory=dict)
+    usual: float = 0.0
     pace: Pace = Pace()
 
 
 @dataclass(frozen=True)
 class Silence:
-    """New answered nothing for so many ``seconds``, on a route or ``EVERYWHERE``.
-
-    ``old``: requests that were split and that old answered meanwhile; ``given_up``: those to new that clients ended.
-    """
+    """New answered nothing for so many ``seconds``, on a route or ``EVERYWHERE``; see ``Stretch``."""
 
     place: str
     seconds: float
     old: int
-    given_up: int
+    in_vain: int
 
     def __str__(self) -> str:
         beside = [f"old answered {_count(self.old, 'request')}"] if self.old else []
-        beside += [f"clients gave up on {_count(self.given_up, 'request')} of new's"] if self.given_up else []
+        beside += [f"clients gave up on {_count(self.in_vain, 'request')} of new's"] if self.in_vain else []
         where = f" on {self.place}" if self.place else ""
         return f"new answered nothing{where} for {format_duration(round(self.seconds))}, while {' and '.join(beside)}"
+
+
+def usual_time(seen: Seen, weight: int) -> float:
+    """What is slow for old; where it is asked no more, what is usual for new, of which those that hang are some."""
+    name, percent = (NEW, 50.0) if weight == _EVERYBODY else (OLD, 99.0)
+    times = seen.total(name, seen.split_routes.__contains__).times
+    return times.percentile(percent) if times.count else 0.0
 
 
 def silences(seen: Seen, heard: Heard, weight: int) -> list[Silence]:
@@ -87,51 +110,45 @@ def silences(seen: Seen, heard: Heard, weight: int) -> list[Silence]:
     """
     if not weight or seen.behind:
         return []
+    patience = TIMES_USUAL * heard.usual
     found = [
-        silence
-        for place, since in heard.since_answer.items()
-        if (silence := _silence(place, seen, since, weight)) is not None
+        Silence(place, stretch.seconds, stretch.old, stretch.in_vain)
+        for place, stretch in heard.stretches.items()
+        if stretch.seconds >= max(LEAST_S, patience)
+        and (_gave_up(place, stretch, weight, patience) or _left_out(place, stretch, weight))
     ]
     return [one for one in found if one.place == EVERYWHERE] or found
 
 
-def stale(pace: Pace) -> str | None:
+def stale(seen: Seen, pace: Pace, weight: int) -> str | None:
     """Why what new answered before says nothing of now; None where it does."""
-    quiet = pace.quiet >= max(LEAST_S, TIMES_LONGEST * pace.longest)
-    if not quiet or pace.answers * pace.quiet < MISSED * pace.seconds:
+    if not weight or seen.behind or pace.quiet < max(LEAST_S, TIMES_LONGEST * pace.longest):
+        return None
+    if pace.answers * pace.quiet < MISSED * pace.seconds:
         return None
     before = format_duration(max(1, round(pace.seconds - pace.quiet)))
     answers = _count(pace.answers, "request")
     return f"new answered nothing for {format_duration(round(pace.quiet))}, and {answers} in the {before} before"
 
 
-def _silence(place: str, seen: Seen, since: Seen, weight: int) -> Silence | None:
-    holds = (since.split_routes | seen.split_routes if place == EVERYWHERE else {place}).__contains__
-    times = seen.total(OLD, holds).times
-    usual = TIMES_OLD * times.percentile(99) if times.count else 0.0
-    if since.seconds < max(LEAST_S, usual):
-        return None
-    old, new = since.total(OLD, holds), since.total(NEW, holds)
-    if not old.answered and weight != _EVERYBODY:
-        return None
-    waited = new.times.percentile(50) if new.times.count else 0.0
-    in_vain = new.gave_up >= LEAST_GIVEN_UP and waited >= max(LEAST_WAIT_S, usual)
-    # Which clients asked for one of several routes is not counted.
-    by_chance = 1.0 if since.buckets and place != EVERYWHERE else _chance(since, old.answered, weight)
-    return Silence(place, since.seconds, old.answered, new.gave_up) if in_vain or by_chance <= CHANCE else None
+def _gave_up(place: str, stretch: Stretch, weight: int, patience: float) -> bool:
+    """Of one route alone nobody knows, where old is asked no more, how long its answers take."""
+    compared = stretch.old > 0 if weight != _EVERYBODY else place == EVERYWHERE
+    return compared and stretch.in_vain >= LEAST_IN_VAIN and stretch.waited >= max(LEAST_WAIT_S, patience)
 
 
-def _chance(since: Seen, answered: int, weight: int) -> float:
-    """Of so many answers from old, and none from new, where both answer.
+def _left_out(place: str, stretch: Stretch, weight: int) -> bool:
+    """Old had so many requests that new would have had some.
 
+    That is true of all routes together: nginx takes turns, and may do so in step with who asks for two routes in turn.
     By client a side is drawn once for each bucket of clients; those below the weight are new's.
     """
-    if weight == _EVERYBODY:
-        return 1.0
-    if not since.buckets:
-        return (1 - weight / 100) ** answered
-    buckets = min(answered, sum(1 for bucket in since.buckets if bucket.isdecimal() and int(bucket) >= weight))
-    return comb(BUCKETS - weight, buckets) / comb(BUCKETS, buckets)
+    if weight == _EVERYBODY or place != EVERYWHERE or not stretch.old:
+        return False
+    if not stretch.buckets:
+        return (1 - weight / 100) ** stretch.old <= CHANCE
+    buckets = min(stretch.old, sum(1 for bucket in stretch.buckets if bucket.isdecimal() and int(bucket) >= weight))
+    return comb(BUCKETS - weight, buckets) / comb(BUCKETS, buckets) <= CHANCE
 
 
 def _count(number: int, what: str) -> str:

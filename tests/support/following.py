@@ -37,11 +37,12 @@ def new_fails(msec: float, _number: int) -> bytes:
 class Following:
     """Looked at whenever a test asks. ``window``: the longest that any gate asks for, in seconds."""
 
-    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, window: float = WINDOW_S) -> None:
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, window: float = WINDOW_S, weight: int = 50) -> None:
         self.now = 1000.0
         self.path = path
         self.path.touch()
         self.window = window
+        self.weight = weight
         monkeypatch.setattr(observing, "time", self)
         self.starts_anew()
 
@@ -49,7 +50,7 @@ class Following:
         """As another process does, from the shift on."""
         counting = Counting(replace(BACKENDS, pinned=frozenset({PINNED})), ["/search"])
         cursor = end(LocalLogs(), str(self.path))
-        self.observer = Observer(self, cursor, counting, weight=50, window=self.window)
+        self.observer = Observer(self, cursor, counting, weight=self.weight, window=self.window)
 
     def monotonic(self) -> float:
         return self.now
