@@ -139,14 +139,18 @@ def _k6(plan: Plan) -> list[Finding]:
 
 
 def _recordings(plan: Plan) -> list[Finding]:
-    """Logs and HAR files that requests are drawn from, and that are not there."""
+    """Logs and HAR files that requests are drawn from, and that can't be read."""
     drawing = [one for one in _settings(plan) if isinstance(one, Diff | Load)]
     files = dict.fromkeys(file for one in drawing for file in (*one.access_log, *one.har))
-    return [
-        Finding("problem", "requests", f"{file} is not there, and the step that draws requests from it needs it")
-        for file in files
-        if not Path(file).is_file()
-    ]
+    findings = []
+    for file in files:
+        try:
+            with Path(file).open("rb"):
+                pass
+        except OSError as error:
+            said = f"{file} can't be read, and a step draws requests from it: {error.strerror}"
+            findings.append(Finding("problem", "requests", said))
+    return findings
 
 
 def _store(options: Options, loaded: LoadedPlan) -> list[Finding]:

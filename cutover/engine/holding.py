@@ -40,7 +40,7 @@ MILDER: tuple[GateOnFail | None, ...] = ("step_back", "pause", "continue")
 
 ASKED_ONCE_MORE_S = 5.0
 
-MOST_REVIVALS = 3
+MOST_STARTS = 5
 """A managed nginx that ends again and again is not started for ever."""
 
 KEPT_RESULTS = 20
@@ -204,19 +204,17 @@ def _excused(one: Watched, result: Result) -> Result:
     return replace(result, verdict=Verdict.UNKNOWN)
 
 
-async def _revive(session: Session) -> bool:
-    """What can't be started now is waited for, as one that is not ours to start."""
+async def _start_again(session: Session) -> bool:
+    """Whether it could be. One that can't is waited for, as those are that are not ours to start."""
+    # Raises where the lock is no longer ours: whoever took it may want nginx down.
+    session.emit(e.ProxyStarting())
     try:
-        revived = await session.proxy.revive()
+        await session.proxy.host.start()
     except ProxyError as error:
-        problem = "nginx had ended, and could not be started again: "
-        # What nginx says has a time in it.
-        if not any(known.startswith(problem) for known in session.problems):
-            session.problems.append(f"{problem}{error.message}")
+        hint = f" ({error.hint})" if error.hint else ""
+        session.emit(e.ProxyLost(f"{error.message}{hint}"))
         return False
-    if revived:
-        session.emit(e.ProxyRevived())
-    return revived
+    return True
 
 
 async def _look_for_drift(session: Session, clock: Clock, every: float, *, alone: bool) -> None:
@@ -225,7 +223,7 @@ async def _look_for_drift(session: Session, clock: Clock, every: float, *, alone
     ``alone``: no gate says how long the hold was watched.
     """
     lost: float | None = None
-    revivals = MOST_REVIVALS
+    starts = MOST_STARTS
     while True:
         final, at = clock.over, clock.now()
         try:
@@ -234,14 +232,17 @@ async def _look_for_drift(session: Session, clock: Clock, every: float, *, alone
             if lost is None:
                 lost = time.monotonic()
                 session.emit(e.ProxyLost(error.message))
-            if revivals and await _revive(session):
-                revivals -= 1
-                continue
+            pause = min(every, ASK_AGAIN_S)
+            if starts and await session.proxy.has_ended():
+                starts -= 1
+                if await _start_again(session):
+                    continue
+                pause = ASK_AGAIN_S
             if (gone := time.monotonic() - lost) >= PATIENCE_S:
                 failure = StepFailedError(f"for {format_duration(round(gone))} {error.message}", Verdict.UNKNOWN)
                 failure.hint = error.hint
                 raise failure from error
-            await asyncio.sleep(min(every, ASK_AGAIN_S))
+            await asyncio.sleep(pause)
             continue
         if lost is not None:
             session.emit(e.ProxyFound(time.monotonic() - lost))

@@ -77,7 +77,7 @@ class OpenLoop(Crowd):
             self._send(client, request, due, now)
         else:
             self._waiting.append(Waiting(due, request, self.clock.idle))
-            if due >= self.start and self._connections >= self.order.concurrency and not self._connecting:
+            if due >= self.start and self._connections >= self.order.concurrency:
                 self.tally.queued += 1
             self._connect_more()
 

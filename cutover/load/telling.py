@@ -63,7 +63,7 @@ def describe(tally: Tally) -> str:
         parts.append(f"{format_metric('errors', found['errors'])} errors" + (f" ({kinds})" if kinds else ""))
     parts += [f"{metric} {format_metric(metric, found[metric])}" for metric in TIMES_TOLD if metric in found]
     if tally.queued > QUEUED_SHARE * tally.requests:
-        parts.append(f"{tally.queued:,} of them waited for a connection, as concurrency allows no more")
+        parts.append(f"{tally.queued:,} requests waited for a connection, as concurrency allows no more")
     if set(tally.statuses) - {200}:
         answers = ", ".join(f"{count:,}x {status}" for status, count in tally.statuses.most_common())
         parts.append(f"answers {answers}")

@@ -75,11 +75,8 @@ class Proxy(Protocol):
         """The proxy is up (a managed one is started) and runs this plan's configuration: weight 0 if none is live."""
         ...
 
-    async def revive(self) -> bool:
-        """Start a managed proxy that has ended, on the configuration that stands; whether it had, and serves now.
-
-        Raises ``ProxyError`` where it does not start.
-        """
+    async def has_ended(self) -> bool:
+        """A managed proxy does not run, and nothing is left of it that still serves: it is ours to start again."""
         ...
 
     async def render(self, weight: int, *, settled: bool = False) -> Rendered:

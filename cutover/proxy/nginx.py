@@ -66,12 +66,8 @@ class NginxProxy:
             )
         return (await self.change(0, guard)).live
 
-    async def revive(self) -> bool:
-        # Where workers serve on without a master, to replace them would refuse clients.
-        if not self.managed or await self.host.running() or await self.host.orphans():
-            return False
-        await self.host.start()
-        return True
+    async def has_ended(self) -> bool:
+        return self.managed and not await self.host.running() and not await self.host.orphans()
 
     async def render(self, weight: int, *, settled: bool = False) -> Rendered:
         return render(self.spec, weight, await self.facts(), settled=settled)

@@ -257,7 +257,7 @@ class _Book:
     @note.register(e.WatchStarted)
     @note.register(e.WatchEnded)
     @note.register(e.ProxyLost)
-    @note.register(e.ProxyRevived)
+    @note.register(e.ProxyStarting)
     @note.register(e.ProxyFound)
     @note.register(e.SteppedBack)
     def _(self, event: e.Event) -> None:

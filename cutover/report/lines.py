@@ -244,8 +244,8 @@ def _(event: e.ProxyLost, _state: RunState) -> str:
 
 
 @_told.register
-def _(_event: e.ProxyRevived, state: RunState) -> str:
-    return _step("proxy", f"nginx had ended, and was started again at {weight(state.weight)}")
+def _(_event: e.ProxyStarting, state: RunState) -> str:
+    return _step("proxy", f"nginx has ended, and is started again at {weight(state.weight)}")
 
 
 @_told.register

@@ -61,8 +61,8 @@ class Narrator:
         match event:
             case e.PhaseStarted() | e.StepStarted() | e.HoldStarted() | e.WatchStarted():
                 self._said = []
-            case e.GateEvaluated(summary=summary, count=count):
-                self._said.append(f"{summary} ({count})" if count else summary)
+            case e.GateEvaluated():
+                self._remember(event)
             case e.HoldEnded(reason=reason) | e.WatchEnded(reason=reason) if not event.passed:
                 return replace(event, reason=self._rest(reason) or reason)
             case e.StepFailed(summary=summary):
@@ -77,10 +77,20 @@ class Narrator:
         """What stands around a sentence that was told; all of it where none was."""
         if text in self._said:
             return ""
-        repeated = max((said for said in self._said if said and f": {said}" in text), key=len, default=None)
-        return text if repeated is None else text.replace(f": {repeated}", "", 1)
+        for said in sorted(filter(None, self._said), key=len, reverse=True):
+            before, found, after = text.partition(f": {said}")
+            if found and (not after or after.startswith("; ")):
+                return before + after
+        return text
+
+    def _remember(self, event: e.GateEvaluated) -> None:
+        if event.verdict != "pass":
+            summary = event.summary.removeprefix(f"{event.verdict}: ")
+            self._said.append(f"{summary} ({event.count})" if event.count else summary)
 
     def _remainder(self, state: RunState) -> list[str]:
+        for gate in self._untold.values():
+            self._remember(gate)
         return [line for gate in self._untold.values() if (line := told(gate, state)) is not None]
 
     def _command(self, event: e.CommandStarted | e.CommandEnded, state: RunState) -> list[str]:

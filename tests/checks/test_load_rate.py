@@ -103,7 +103,7 @@ async def test_what_finds_no_connection_waits_for_one_and_its_wait_counts(
     assert result.figures["max"] >= 0.8
     assert seen(result)["at_least"]["max"] >= 0.5
     assert 14 <= seen(result)["queued"] <= 19
-    assert f"{seen(result)['queued']} of them waited for a connection, as concurrency allows no more" in result.summary
+    assert f"{seen(result)['queued']} requests waited for a connection, as concurrency allows no more" in result.summary
     free = await rated(count=20, rate="40/s").run(context(new=await serving.answer(OK)))
     assert seen(free)["queued"] == 0
     assert "waited for a connection" not in free.summary

@@ -74,6 +74,38 @@ def test_a_hold_tells_the_first_and_the_last_evaluation_of_each_gate_and_every_c
     ]
 
 
+def test_a_sentence_is_not_cut_where_it_only_begins_as_another() -> None:
+    lines = narrated(
+        e.HoldStarted(10, 60, 2), gate("unknown", "few", name="a"), gate("pass", "no", name="b"),
+        e.HoldEnded(10, passed=False, reason="gate 'a' at weight 10: unknown: fewer"),
+        e.StepFailed("shift", 0, "unknown", "the proxy can't be asked: no answer within 1s", 1.0),
+    )  # fmt: skip
+    assert lines[3:] == [
+        "  hold    ended at 10 %: gate 'a' at weight 10: unknown: fewer",
+        "  unknown the proxy can't be asked: no answer within 1s [1s]",
+    ]
+
+
+def test_the_last_of_many_evaluations_is_told_and_its_sentence_not_again() -> None:
+    lines = narrated(
+        e.HoldStarted(10, 60, 1), gate("unknown", "1 of 20", name="a"), gate("unknown", "9 of 20", name="a"),
+        e.HoldEnded(10, passed=False, reason="gate 'a' at weight 10: unknown: 9 of 20"),
+    )  # fmt: skip
+    assert [line.partition(" (")[0] for line in lines[1:]] == [
+        "  gate    unknown a: 1 of 20",
+        "  gate    unknown a: 9 of 20",
+        "  hold    ended at 10 %: gate 'a' at weight 10: unknown",
+    ]
+
+
+def test_a_verdict_stays_where_the_sentence_itself_began_with_it() -> None:
+    lines = narrated(
+        e.HoldStarted(10, 60, 1), gate("fail", "fail: new answered nothing; new: 1 request", name="a"),
+        e.HoldEnded(10, passed=False, reason="gate 'a' at weight 10: fail: new answered nothing; new: 1 request"),
+    )  # fmt: skip
+    assert lines[2:] == ["  hold    ended at 10 %: gate 'a' at weight 10: fail"]
+
+
 def test_what_was_said_is_not_said_again_and_what_was_not_is() -> None:
     counted = replace(gate("fail", "down", name="a"), failed=2, failures=2)
     failure = f"gate 'a' at weight 10: fail: down ({counted.count})"

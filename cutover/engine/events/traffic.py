@@ -106,8 +106,8 @@ class ProxyLost(Event):
 
 
 @dataclass(frozen=True)
-class ProxyRevived(Event):
-    """A managed one that had ended was started again, on the configuration that stood."""
+class ProxyStarting(Event):
+    """A managed one has ended, and is about to be started again on the configuration that stands."""
 
 
 @dataclass(frozen=True)
