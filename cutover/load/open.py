@@ -138,7 +138,8 @@ class OpenLoop(Crowd):
         self._connect_more()
 
     def _not_connected(self, error: OSError) -> None:
-        """One of those that wait is lost: the first."""
-        if self._waiting:
+        """One of those that wait is lost: the first, unless it came later and still has time."""
+        kind, what = why_not_connected(error)
+        if self._waiting and (kind != "timeout" or perf_counter() - self._waiting[0].due >= self.order.timeout):
             first = self._waiting.popleft()
-            self.lost(first.due, *why_not_connected(error), waited=self._surely_waited(first))
+            self.lost(first.due, kind, what, waited=self._surely_waited(first))

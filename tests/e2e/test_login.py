@@ -53,7 +53,7 @@ REFRESH
 VALIDATE = """\
   validate:
     - diff: {requests: ["GET /studies", "GET /users/${user}"]}
-    - load: {backend: new, count: 20, concurrency: 2, thresholds: ["errors == 0%", "p50 <= 50x old"]}
+    - load: {backend: new, count: 20, concurrency: 2, thresholds: ["errors == 0%", "errors <= old + 1%"]}
 """
 SHIFT = """\
   shift:

@@ -152,9 +152,10 @@ async def test_a_lease_that_nobody_renews_returns_all_clients_to_old_and_none_fa
     with Traffic(free_port) as traffic:
         longer = await lease.grant(proxy, 3 * lease.SLOT_S)
         await proxy.change(100, guard)
-        granted = await lease.grant(proxy, 1)
+        granted = await lease.grant(proxy, lease.SLOT_S)
         assert granted.until < longer.until
         assert share(await served(proxy.spec.proxy.url)) == 100
+        await lease.grant(proxy, 1)
         renewed = await lease.renew(proxy, 1)
         known = await lease.read(proxy, await proxy.live())
         assert known is not None
