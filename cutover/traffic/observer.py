@@ -134,21 +134,20 @@ class Observer:
 
     def heard(self, seen: Seen, window: float) -> Heard:
         """Since when new answers nothing. ``seen``: what that window holds."""
-        usual = usual_time(seen, self.weight)
-        grace = max(GRACE_S, TIMES_USUAL * usual)
-        stretches = {EVERYWHERE: self._stretch(None, grace)}
+        stretches = {EVERYWHERE: self._stretch(None, usual_time(seen, self.weight))}
         if len(seen.split_routes) > 1:
             # What is not told apart from others has no name.
-            stretches.update({route: self._stretch(route, grace) for route in sorted(seen.split_routes) if route})
-        return Heard(stretches, usual, self._pace(window))
+            for route in sorted(filter(None, seen.split_routes)):
+                stretches[route] = self._stretch(route, usual_time(seen, self.weight, route))
+        return Heard(stretches, self._pace(window))
 
-    def _stretch(self, route: str | None, grace: float) -> Stretch:
+    def _stretch(self, route: str | None, usual: float) -> Stretch:
         first = len(self._slices)
         while first and not self._slices[first - 1].seen.heard(NEW, route):
             first -= 1
         since, now = self._slices[first:], time.monotonic()
         begin = next((one.begin for one in since if one.seen.heard(OLD, route) or one.seen.in_vain(NEW, route)), now)
-        before = [one.seen for one in since if one.end <= now - grace]
+        before = [one.seen for one in since if one.end <= now - max(GRACE_S, TIMES_USUAL * usual)]
         in_vain = sum(one.seen.in_vain(NEW, route) for one in since)
         return Stretch(
             now - begin,
@@ -156,6 +155,7 @@ class Observer:
             frozenset(bucket for seen in before for bucket in seen.buckets) if route is None else frozenset(),
             in_vain,
             _median_wait(since, route) if in_vain else 0.0,
+            usual,
         )
 
     def _pace(self, window: float) -> Pace:
@@ -187,6 +187,7 @@ class Observer:
     async def _catch_up(self) -> None:
         deadline = time.monotonic() + CATCH_UP_LIMIT_S
         batches: list[Batch] = []
+        read_up_to = self._read_up_to
         try:
             while True:
                 began = time.monotonic()
@@ -197,6 +198,7 @@ class Observer:
                 counted = await asyncio.to_thread(self._count, chunk) if chunk.data else []
                 # From here to the end nothing is awaited: what was read is counted, and once.
                 self._cursor, self._behind = chunk.cursor, chunk.behind
+                read_up_to = None if chunk.behind else began
                 if chunk.note:
                     self._notes[chunk.note] += 1
                 for batch in counted:
@@ -206,7 +208,7 @@ class Observer:
                     return
         finally:
             self._keep(batches)
-            self._read_up_to = began if not self._behind else None
+            self._read_up_to = read_up_to
 
     async def _pass_over(self) -> bool:
         """Go on where the longest window begins. What was counted long before is forgotten: it is no longer all."""
@@ -216,7 +218,7 @@ class Observer:
             return False
         self._cursor = begin
         self._slices.clear()
-        self._answered_until = self._read_up_to = None
+        self._answered_until = None
         self._since = time.monotonic()
         self._notes[
             f"what the log says of the time before the newest {format_duration(self._window)} was not read"
@@ -269,7 +271,8 @@ class Observer:
         """When the last line was written, by this process's clock; ``begin`` and ``end`` are the proxy's.
 
         It was not after ``now``, and what was read before it says the same: so the least difference of the clocks that
-        was seen is the nearest. Unless the proxy's clock was set back: then it would be before what was read last time.
+        was seen is the nearest. Unless the proxy's clock was set back: then the first line read would seem to be from
+        before the log was last read to its end.
         """
         if not end:
             return now

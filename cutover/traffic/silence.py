@@ -48,7 +48,7 @@ class Stretch:
 
     ``seconds``: since old answered, or a client gave up on new, for the first time in it. ``old``: what old answered,
     and by client in which ``buckets``, so long ago that new had the time as well. ``in_vain``: requests to new that
-    clients ended, after ``waited`` seconds at the median.
+    clients ended, after ``waited`` seconds at the median. ``usual``: how long an answer takes there that takes long.
     """
 
     seconds: float = 0.0
@@ -56,6 +56,11 @@ class Stretch:
     buckets: AbstractSet[str] = frozenset()
     in_vain: int = 0
     waited: float = 0.0
+    usual: float = 0.0
+
+    @property
+    def patience(self) -> float:
+        return TIMES_USUAL * self.usual
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,9 @@ class Pace:
 
 @dataclass(frozen=True)
 class Heard:
-    """``stretches`` by place. ``usual``: how long an answer takes that takes long, in seconds."""
+    """``stretches`` by place."""
 
     stretches: Mapping[str, Stretch] = field(default_factory=dict)
-    usual: float = 0.0
     pace: Pace = Pace()
 
 
@@ -95,11 +99,15 @@ class Silence:
         return f"new answered nothing{where} for {format_duration(round(self.seconds))}, while {' and '.join(beside)}"
 
 
-def usual_time(seen: Seen, weight: int) -> float:
-    """What is slow for old; where it is asked no more, what is usual for new, of which those that hang are some."""
+def usual_time(seen: Seen, weight: int, route: str | None = None) -> float:
+    """What is slow for old, on a route or on all that are split, in seconds.
+
+    Where old is asked no more, what is usual for new, of which those requests that hang are some.
+    """
     name, percent = (NEW, 50.0) if weight == _EVERYBODY else (OLD, 99.0)
-    times = seen.total(name, seen.split_routes.__contains__).times
-    return times.percentile(percent) if times.count else 0.0
+    split = seen.split_routes.__contains__
+    tally = seen.total(name, split) if route is None else seen.tallies.get((route, name))
+    return tally.times.percentile(percent) if tally is not None and tally.times.count else 0.0
 
 
 def silences(seen: Seen, heard: Heard, weight: int) -> list[Silence]:
@@ -110,12 +118,11 @@ def silences(seen: Seen, heard: Heard, weight: int) -> list[Silence]:
     """
     if not weight or seen.behind:
         return []
-    patience = TIMES_USUAL * heard.usual
     found = [
         Silence(place, stretch.seconds, stretch.old, stretch.in_vain)
         for place, stretch in heard.stretches.items()
-        if stretch.seconds >= max(LEAST_S, patience)
-        and (_gave_up(place, stretch, weight, patience) or _left_out(place, stretch, weight))
+        if stretch.seconds >= max(LEAST_S, stretch.patience)
+        and (_gave_up(place, stretch, weight) or _left_out(place, stretch, weight))
     ]
     return [one for one in found if one.place == EVERYWHERE] or found
 
@@ -131,10 +138,10 @@ def stale(seen: Seen, pace: Pace, weight: int) -> str | None:
     return f"new answered nothing for {format_duration(round(pace.quiet))}, and {answers} in the {before} before"
 
 
-def _gave_up(place: str, stretch: Stretch, weight: int, patience: float) -> bool:
+def _gave_up(place: str, stretch: Stretch, weight: int) -> bool:
     """Of one route alone nobody knows, where old is asked no more, how long its answers take."""
     compared = stretch.old > 0 if weight != _EVERYBODY else place == EVERYWHERE
-    return compared and stretch.in_vain >= LEAST_IN_VAIN and stretch.waited >= max(LEAST_WAIT_S, patience)
+    return compared and stretch.in_vain >= LEAST_IN_VAIN and stretch.waited >= max(LEAST_WAIT_S, stretch.patience)
 
 
 def _left_out(place: str, stretch: Stretch, weight: int) -> bool:

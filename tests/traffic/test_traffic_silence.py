@@ -159,6 +159,18 @@ async def test_a_route_on_which_clients_give_up_is_seen_beside_those_that_answer
     assert "fail: new answered nothing on /search for 11s, while old answered 1" in found.summary
 
 
+async def test_a_route_that_takes_long_by_itself_is_left_by_some(following: Following) -> None:
+    """It takes 3 s on old, and on new; those who left after 2 s would have left old as well."""
+
+    def slow_search(msec: float, number: int) -> bytes:
+        gone = {"status": 499, "upstream_status": "-", "upstream_response_time": "2.000"}
+        search = line(msec=msec, uri="/search", **gone) + old(msec=msec, uri="/search", upstream_response_time="3.000")
+        return all_well(msec, number) + (search if number % 20 == 0 else b"")
+
+    following.goes_by(30, slow_search)
+    assert (await following.asks(ERRORS)).verdict is Verdict.PASS
+
+
 async def test_an_old_that_fails_is_none_that_answers(following: Following) -> None:
     following.goes_by(20, lambda msec, _: old(msec=msec, status=503, upstream_status="503"))
     assert (await following.asks(ERRORS)).verdict is Verdict.UNKNOWN
@@ -268,8 +280,8 @@ def test_what_was_answered_counts_until_twenty_answers_are_missing() -> None:
     assert stale(Seen(), Pace(), 50) is None
 
 
-def silent(weight: int, place: str = EVERYWHERE, usual: float = 0.01, **stretch: Any) -> bool:
-    heard = Heard({place: Stretch(**{"seconds": LEAST_S, **stretch})}, usual)
+def silent(weight: int, place: str = EVERYWHERE, **stretch: Any) -> bool:
+    heard = Heard({place: Stretch(**{"seconds": LEAST_S, "usual": 0.01, **stretch})})
     return [one.place for one in silences(Seen(), heard, weight)] == [place]
 
 
