@@ -44,13 +44,15 @@ class Following:
         self.window = window
         self.weight = weight
         monkeypatch.setattr(observing, "time", self)
+        self.begin = end(LocalLogs(), str(self.path))
         self.starts_anew()
 
-    def starts_anew(self) -> None:
+    def starts_anew(self, *, same_clock: bool = False) -> None:
         """As another process does, from the shift on."""
         counting = Counting(replace(BACKENDS, pinned=frozenset({PINNED})), ["/search"])
-        cursor = end(LocalLogs(), str(self.path))
-        self.observer = Observer(self, cursor, counting, weight=self.weight, window=self.window)
+        self.observer = Observer(
+            self, self.begin, counting, weight=self.weight, window=self.window, same_clock=same_clock
+        )
 
     def monotonic(self) -> float:
         return self.now

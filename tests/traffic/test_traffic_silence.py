@@ -211,6 +211,14 @@ async def test_a_clock_of_the_proxy_that_is_set_is_noticed(following: Following,
     assert re.search(r"fail: new answered nothing for 3[01]s", (await following.asks(ERRORS)).summary)
 
 
+async def test_a_process_that_takes_over_sees_for_how_long_new_answers_nothing(following: Following) -> None:
+    following.now += 40
+    following.starts_anew(same_clock=True)
+    found = await following.asks(ERRORS)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "; unknown: new answered nothing for 40s, and 1,200 requests in the 1m before" in found.summary
+
+
 async def test_what_was_not_read_is_no_pause(following: Following) -> None:
     async def from_here(cursor: object, _seconds: float) -> Any:
         return cursor
