@@ -151,6 +151,7 @@ class Observer:
         in_vain = sum(one.seen.in_vain(NEW, route) for one in since)
         return Stretch(
             now - begin,
+            sum(one.seen.heard(OLD, route) for one in since),
             sum(seen.heard(OLD, route) for seen in before),
             frozenset(bucket for seen in before for bucket in seen.buckets) if route is None else frozenset(),
             in_vain,

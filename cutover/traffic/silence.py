@@ -46,13 +46,15 @@ _EVERYBODY = 100
 class Stretch:
     """From new's last answer up to now, or from the shift; on a route, or on all that are split.
 
-    ``seconds``: since old answered, or a client gave up on new, for the first time in it. ``old``: what old answered,
-    and by client in which ``buckets``, so long ago that new had the time as well. ``in_vain``: requests to new that
-    clients ended, after ``waited`` seconds at the median. ``usual``: how long an answer takes there that takes long.
+    ``seconds``: since old answered, or a client gave up on new, for the first time in it. ``old``: what old answered;
+    ``before``: of it, and by client in which ``buckets``, what it answered so long ago that new had the time as well.
+    ``in_vain``: requests to new that clients ended, after ``waited`` seconds at the median. ``usual``: how long an
+    answer takes there that takes long.
     """
 
     seconds: float = 0.0
     old: int = 0
+    before: int = 0
     buckets: AbstractSet[str] = frozenset()
     in_vain: int = 0
     waited: float = 0.0
@@ -121,8 +123,7 @@ def silences(seen: Seen, heard: Heard, weight: int) -> list[Silence]:
     found = [
         Silence(place, stretch.seconds, stretch.old, stretch.in_vain)
         for place, stretch in heard.stretches.items()
-        if stretch.seconds >= max(LEAST_S, stretch.patience)
-        and (_gave_up(place, stretch, weight) or _left_out(place, stretch, weight))
+        if _gave_up(place, stretch, weight) or _left_out(place, stretch, weight)
     ]
     return [one for one in found if one.place == EVERYWHERE] or found
 
@@ -141,7 +142,10 @@ def stale(seen: Seen, pace: Pace, weight: int) -> str | None:
 def _gave_up(place: str, stretch: Stretch, weight: int) -> bool:
     """Of one route alone nobody knows, where old is asked no more, how long its answers take."""
     compared = stretch.old > 0 if weight != _EVERYBODY else place == EVERYWHERE
-    return compared and stretch.in_vain >= LEAST_IN_VAIN and stretch.waited >= max(LEAST_WAIT_S, stretch.patience)
+    waited = stretch.waited >= max(LEAST_WAIT_S, stretch.patience)
+    # The first to give up had waited before.
+    long_enough = stretch.seconds + stretch.waited >= max(LEAST_S, stretch.patience)
+    return compared and stretch.in_vain >= LEAST_IN_VAIN and waited and long_enough
 
 
 def _left_out(place: str, stretch: Stretch, weight: int) -> bool:
@@ -150,11 +154,11 @@ def _left_out(place: str, stretch: Stretch, weight: int) -> bool:
     That is true of all routes together: nginx takes turns, and may do so in step with who asks for two routes in turn.
     By client a side is drawn once for each bucket of clients; those below the weight are new's.
     """
-    if weight == _EVERYBODY or place != EVERYWHERE or not stretch.old:
+    if weight == _EVERYBODY or place != EVERYWHERE or stretch.seconds < max(LEAST_S, stretch.patience):
         return False
     if not stretch.buckets:
-        return (1 - weight / 100) ** stretch.old <= CHANCE
-    buckets = min(stretch.old, sum(1 for bucket in stretch.buckets if bucket.isdecimal() and int(bucket) >= weight))
+        return (1 - weight / 100) ** stretch.before <= CHANCE
+    buckets = min(stretch.before, sum(1 for bucket in stretch.buckets if bucket.isdecimal() and int(bucket) >= weight))
     return comb(BUCKETS - weight, buckets) / comb(BUCKETS, buckets) <= CHANCE
 
 
