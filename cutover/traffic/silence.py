@@ -120,11 +120,13 @@ def silences(seen: Seen, heard: Heard, weight: int) -> list[Silence]:
     """
     if not weight or seen.behind:
         return []
-    found = [
-        Silence(place, stretch.seconds, stretch.old, stretch.in_vain)
-        for place, stretch in heard.stretches.items()
-        if _gave_up(place, stretch, weight) or _left_out(place, stretch, weight)
-    ]
+    found = []
+    for place, stretch in heard.stretches.items():
+        if _gave_up(place, stretch, weight):
+            # The first to give up had waited before.
+            found.append(Silence(place, stretch.seconds + stretch.waited, stretch.old, stretch.in_vain))
+        elif _left_out(place, stretch, weight):
+            found.append(Silence(place, stretch.seconds, stretch.old, stretch.in_vain))
     return [one for one in found if one.place == EVERYWHERE] or found
 
 
@@ -143,7 +145,6 @@ def _gave_up(place: str, stretch: Stretch, weight: int) -> bool:
     """Of one route alone nobody knows, where old is asked no more, how long its answers take."""
     compared = stretch.old > 0 if weight != _EVERYBODY else place == EVERYWHERE
     waited = stretch.waited >= max(LEAST_WAIT_S, stretch.patience)
-    # The first to give up had waited before.
     long_enough = stretch.seconds + stretch.waited >= max(LEAST_S, stretch.patience)
     return compared and stretch.in_vain >= LEAST_IN_VAIN and waited and long_enough
 
