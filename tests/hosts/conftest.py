@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support import ports
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -62,7 +63,4 @@ def run(engine: DockerClient, image: str) -> Iterator[Run]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port: int = asked.getsockname()[1]
-        return port
+    return ports.free_port()

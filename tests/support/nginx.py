@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,16 +19,11 @@ from typing import Any, Self
 from cutover.paths import StateFolder
 from cutover.proxy import NginxProxy, ProxySpec, open_proxy
 from cutover.proxy.base import Intent
+from tests.support import ports
 
 LIMIT_S = 15.0
 
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody has at this moment."""
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port: int = asked.getsockname()[1]
-        return port
+free_port = ports.free_port
 
 
 class Backend:

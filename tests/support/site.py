@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -21,16 +20,12 @@ from typing import Any, Self
 
 import pytest
 
+from tests.support import ports
 from tests.support.forks import Forks
 
 COMMAND_TIMEOUT_S = 60
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+free_port = ports.free_port
 
 
 class Backend:
