@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from cutover.actions.base import Action, ActionContext
 from cutover.plan.step import Gate
-from cutover.plan.units import Duration, format_duration
+from cutover.plan.units import Duration, PositiveDuration, format_duration
 
 DEFAULT_EVERY_S = 5.0
 # Two renewals may fail within the shortest; nginx looks for a file for each ten seconds of the longest.
@@ -37,7 +37,7 @@ class Shift(Action):
     through: list[RisingWeight] | None = Field(default=None, min_length=1)
     hold: Duration = 0.0
     gates: list[Gate] = Field(default_factory=list)
-    every: Duration = DEFAULT_EVERY_S
+    every: PositiveDuration = DEFAULT_EVERY_S
     lease: Duration | None = None
 
     @field_validator("through")
@@ -46,13 +46,6 @@ class Shift(Action):
         if through is not None and any(a >= b for a, b in pairwise(through)):
             raise PydanticCustomError("shift", "the weights of through must rise, as in [1, 10, 25, 50]")
         return through
-
-    @field_validator("every")
-    @classmethod
-    def _some_time(cls, every: float) -> float:
-        if every == 0:
-            raise PydanticCustomError("shift", "every needs some time between two evaluations, as in 5s")
-        return every
 
     @field_validator("lease")
     @classmethod

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from cutover.actions.base import Action, ActionContext
 from cutover.actions.shift import DEFAULT_EVERY_S, gate_count
 from cutover.plan.step import Gate, refuse_step_back
-from cutover.plan.units import Duration, format_duration
+from cutover.plan.units import Duration, PositiveDuration, format_duration
 
 
 class Watch(Action):
@@ -21,14 +20,7 @@ class Watch(Action):
 
     for_: Duration = Field(alias="for")
     gates: list[Gate] = Field(min_length=1)
-    every: Duration = DEFAULT_EVERY_S
-
-    @field_validator("every")
-    @classmethod
-    def _some_time(cls, every: float) -> float:
-        if every == 0:
-            raise PydanticCustomError("watch", "every needs some time between two evaluations, as in 5s")
-        return every
+    every: PositiveDuration = DEFAULT_EVERY_S
 
     @field_validator("gates")
     @classmethod

@@ -19,7 +19,7 @@ from cutover.parity.settings import ComparedSources, FileName
 from cutover.plan.base import PlanModel
 from cutover.plan.request import Headers
 from cutover.plan.thresholds import DIFFERENCES, Threshold, Verdict, parse_threshold
-from cutover.plan.units import Duration, Size
+from cutover.plan.units import PositiveDuration, Size
 
 if TYPE_CHECKING:
     from cutover.parity.fetch import HeadersFor, Side
@@ -66,7 +66,7 @@ class Diff(Check, ComparedSources, Options):
     against: Against = Field(default_factory=Against)
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     rps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    timeout: Duration = 10.0
+    timeout: PositiveDuration = 10.0
     max_body: Size = 64 * 1024 * 1024
     lacking: list[str] = Field(default_factory=list)
     save: FileName | None = None

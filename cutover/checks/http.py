@@ -19,7 +19,7 @@ from cutover.checks.tcp import reason
 from cutover.parity.saving import NotSavedError, Saves, take
 from cutover.plan.request import SAFE_METHODS, Headers
 from cutover.plan.thresholds import Verdict
-from cutover.plan.units import Duration, format_duration
+from cutover.plan.units import Duration, PositiveDuration, format_duration
 from cutover.plan.variables import conceal
 from cutover.redact import redact
 
@@ -57,7 +57,7 @@ class Http(Check):
     status: Status | None = None
     json_subset: Any = Field(default=None, alias="json")
     contains: str | None = None
-    max_time: Duration | None = None
+    max_time: PositiveDuration | None = None
     unsafe: bool = False
     save: Saves = Field(default_factory=dict)
     refresh: Duration | None = None

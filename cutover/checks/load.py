@@ -26,7 +26,7 @@ from cutover.plan.model import Plan
 from cutover.plan.request import Headers, Request
 from cutover.plan.step import Step
 from cutover.plan.thresholds import DIFFERENCES, METRICS, MIN_SAMPLES, Threshold, Verdict, parse_threshold
-from cutover.plan.units import Duration, Rate, format_duration, format_rate
+from cutover.plan.units import Duration, PositiveDuration, Rate, format_duration, format_rate
 
 if TYPE_CHECKING:
     from cutover.parity.fetch import Side
@@ -68,22 +68,15 @@ class Load(Check, Sources):
     backend: BackendName
     rate: Rate | None = None
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
-    for_: Duration | None = Field(default=None, alias="for")
+    for_: PositiveDuration | None = Field(default=None, alias="for")
     count: int | None = Field(default=None, ge=1)
     warm_up: Duration = 0.0
     listed: list[LoadRequest] = Field(default_factory=list, alias="requests", min_length=1)
     headers: Headers = Field(default_factory=dict)
-    timeout: Duration = 10.0
+    timeout: PositiveDuration = 10.0
     thresholds: list[Threshold] = Field(default=[parse_threshold("errors == 0%")], min_length=1)
     engine: Literal["cutover", "k6"] = "cutover"
     binary: Annotated[str, Field(min_length=1)] | None = None
-
-    @field_validator("for_", "timeout")
-    @classmethod
-    def _some_time(cls, value: float | None) -> float | None:
-        if value == 0:
-            raise _mistake("no time at all: nothing could be measured")
-        return value
 
     @field_validator("listed")
     @classmethod

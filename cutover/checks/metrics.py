@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from cutover.checks.base import BackendName, Check, CheckContext, Result, Target
 from cutover.plan.grammar import Url
 from cutover.plan.limits import Limit
 from cutover.plan.request import Headers
 from cutover.plan.thresholds import Verdict
-from cutover.plan.units import Duration, format_duration
+from cutover.plan.units import PositiveDuration, format_duration
 from cutover.redact import redact
 from cutover.unreached import why_unreached
 
@@ -51,14 +50,7 @@ class Metrics(Check):
     query: str = Field(min_length=1)
     threshold: Limit
     headers: Headers = Field(default_factory=dict)
-    timeout: Duration = 10.0
-
-    @field_validator("timeout")
-    @classmethod
-    def _some_time(cls, timeout: float) -> float:
-        if not timeout:
-            raise PydanticCustomError("metrics", "no time at all: no server answers in it")
-        return timeout
+    timeout: PositiveDuration = 10.0
 
     def summary(self) -> str:
         return f"{_short(self.query)} {self.threshold}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from cutover.engine import latest
 from cutover.engine.opening import Options, named
+from cutover.engine.phases import FULL_WEIGHT
 from cutover.engine.session import last_state
 from cutover.engine.state import RunState
 from cutover.errors import CutoverError, PlanError, UsageError
@@ -18,8 +19,6 @@ from cutover.journal.lock import alive
 from cutover.plan import LoadedPlan
 from cutover.proxy import NginxProxy, ProxySpec, emergency, lease, open_proxy
 from cutover.proxy.base import Live
-
-ALL_TRAFFIC = 100
 
 
 async def status(options: Options) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def next_command(now: str, state: RunState, loaded: LoadedPlan | None) -> str | 
     if now == "waiting":
         return "cutover approve" if state.asks_approval else "cutover resume"
     if now == "done":
-        return "cutover cleanup" if not state.settled and state.weight == ALL_TRAFFIC else None
+        return "cutover cleanup" if not state.settled and state.weight == FULL_WEIGHT else None
     return "cutover status --watch" if now in {"running", "holding"} else "cutover run"
 
 

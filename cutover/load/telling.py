@@ -8,7 +8,7 @@ from typing import Any
 from cutover.load.tally import Tally
 from cutover.load.verdict import bottleneck, figures, judge, kept_rate
 from cutover.plan.thresholds import Threshold, Verdict, format_metric, worst
-from cutover.plan.units import format_duration
+from cutover.plan.units import format_count, format_duration
 
 MAX_SAMPLES = 10
 TIMES_TOLD = ("p50", "p95", "p99")
@@ -55,7 +55,7 @@ def _shortfall(name: str, tally: Tally, count: int | None) -> str:
 def describe(tally: Tally) -> str:
     """One line: how much, how fast, what went wrong."""
     found = figures(tally)
-    parts = [f"{tally.requests:,} request{'' if tally.requests == 1 else 's'}"]
+    parts = [format_count(tally.requests, "request")]
     if "rps" in found:
         parts.append(f"{found['rps']:,.0f}/s")
     if "errors" in found:

@@ -15,13 +15,12 @@ from pydantic import (
     GetJsonSchemaHandler,
     ValidationError,
     ValidationInfo,
-    field_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from cutover.plan.base import PlanModel, error_lines, unknown_key
 from cutover.plan.thresholds import Verdict
-from cutover.plan.units import Duration
+from cutover.plan.units import Duration, PositiveDuration
 
 # In a JSON Schema, what ``cutover.plan.schema`` replaces by a reference to the schema of all step types.
 STAND_IN = "x-stand-in"
@@ -65,7 +64,7 @@ class Retry(PlanModel):
     """Try a failing check again, every so often, for so long."""
 
     for_: Duration
-    every: Duration = 1.0
+    every: PositiveDuration = 1.0
 
     model_config = PlanModel.model_config | {"alias_generator": lambda name: name.rstrip("_")}
 
@@ -74,33 +73,19 @@ class CommonKeys(PlanModel):
     """What may stand beside the step type in any step."""
 
     name: str | None = Field(default=None, min_length=1)
-    timeout: Duration | None = None
+    timeout: PositiveDuration | None = None
     retry: Retry | None = None
     on_fail: OnFail | None = None
-
-    @field_validator("timeout")
-    @classmethod
-    def _some_time_for_it(cls, timeout: float | None) -> float | None:
-        if timeout == 0:
-            raise PydanticCustomError("step", "no time at all: nothing could be done in it")
-        return timeout
 
 
 class GateKeys(CommonKeys):
     """What may stand beside the check in a gate: also how often it is asked, and what it takes to end a hold."""
 
     on_fail: GateOnFail | None = None  # type: ignore[assignment]
-    every: Duration | None = None
+    every: PositiveDuration | None = None
     failures: int | None = Field(default=None, ge=1)
     in_a_row: int | None = Field(default=None, ge=1)
     unknown: OnUnknown | None = None
-
-    @field_validator("every")
-    @classmethod
-    def _some_time(cls, every: float | None) -> float | None:
-        if every == 0:
-            raise PydanticCustomError("gate", "every needs some time between two evaluations, as in 5s")
-        return every
 
 
 COMMON_KEYS = tuple(CommonKeys.model_fields)

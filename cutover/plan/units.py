@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
@@ -106,6 +106,11 @@ def spell_number(number: float, factor: int = 1) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def format_count(number: int, what: str) -> str:
+    """``1 request``, ``1,204 requests``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _unit_error(kind: str, value: object, examples: str) -> PydanticCustomError:
     return PydanticCustomError(
         kind, "{value} is not a {kind}; write it with its unit: {examples}",
@@ -128,6 +133,16 @@ Duration = Annotated[
         _duration, json_schema_input_type=_written(r"^ *([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+ *$", "500ms", "5m")
     ),
 ]
+
+
+def _some_time(seconds: float) -> float:
+    if not seconds:
+        raise PydanticCustomError("duration", "no time at all; write some, as in 5s")
+    return seconds
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_some_time)]
+
 Percentage = Annotated[
     float, BeforeValidator(parse_percentage, json_schema_input_type=_written(r"^ *[0-9]+(\.[0-9]+)?% *$", "1%", "0.5%"))
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover.plan.thresholds import format_metric
-from cutover.plan.units import format_duration
+from cutover.plan.units import format_count, format_duration
 from cutover.report.lines import MARKS, one_line
 
 Data = Mapping[str, Any]
@@ -128,7 +128,7 @@ def gate_rows(gates: Sequence[Data], *, width: int, most: int) -> list[Row]:
     rows = [row for gate in shown for row in _gate(gate, width)]
     if len(gates) > most:
         more = len(gates) - most
-        rows.append(Row("", ((f"and {more} more gate{'' if more == 1 else 's'}", "dim"),)))
+        rows.append(Row("", ((f"and {format_count(more, 'more gate')}", "dim"),)))
     return rows
 
 

@@ -8,7 +8,7 @@ from functools import singledispatch
 
 from cutover.engine import events as e
 from cutover.engine.state import RunState
-from cutover.plan.units import format_duration
+from cutover.plan.units import format_count, format_duration
 from cutover.redact import redact
 from cutover.report.times import clock
 
@@ -92,7 +92,7 @@ def _(event: e.ProxyReady, _state: RunState) -> str:
 
 @_told.register
 def _(event: e.PhaseStarted, _state: RunState) -> str:
-    return f"PHASE {event.phase}: {event.steps} step{'' if event.steps == 1 else 's'}"
+    return f"PHASE {event.phase}: {format_count(event.steps, 'step')}"
 
 
 @_told.register
@@ -154,7 +154,7 @@ def _(event: e.GateEvaluated, _state: RunState) -> str:
 def _(event: e.HoldStarted, _state: RunState) -> str | None:
     if not event.seconds and not event.gates:
         return None
-    gates = f"{event.gates} gate{'' if event.gates == 1 else 's'}" if event.gates else "no gates"
+    gates = format_count(event.gates, "gate") if event.gates else "no gates"
     before = f"; {format_duration(round(event.held))} of it were watched before" if event.held >= 1 else ""
     return _step("hold", f"{weight(event.weight)} for {format_duration(event.seconds)}, {gates}{before}")
 
@@ -221,7 +221,7 @@ def _(event: e.DriftFound, _state: RunState) -> str:
 @_told.register
 def _(event: e.WatchStarted, _state: RunState) -> str:
     length = "until stopped" if event.seconds is None else f"for {format_duration(event.seconds)}"
-    gates = f"{event.gates} gate{'' if event.gates == 1 else 's'}"
+    gates = format_count(event.gates, "gate")
     breach = "" if event.rolls_back else "; a breach is only told"
     return _step("watch", f"{weight(event.weight)} {length}, {gates}{breach}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cutover.plan.units import format_duration
+from cutover.plan.units import format_count, format_duration
 from cutover.report.lines import HASH_LENGTH, one_line, stands
 
 Outline = Mapping[str, Any]
@@ -144,7 +144,7 @@ def _total(outline: Outline) -> Iterator[str]:
         yield "In all: nothing left to do."
         return
     steps = sum(len(phase["steps"]) for phase in ahead)
-    phases = f"{len(ahead)} phase{'' if len(ahead) == 1 else 's'}, {steps} step{'' if steps == 1 else 's'}"
+    phases = f"{format_count(len(ahead), 'phase')}, {format_count(steps, 'step')}"
     least = format_duration(outline["least_seconds"]) if outline["least_seconds"] else "no time to speak of"
     yield f"In all: {phases}, at least {least}."
 

@@ -108,7 +108,8 @@ def _gates(gates: Sequence[Account]) -> Iterator[str]:
 def _rollbacks(rollbacks: Sequence[Account]) -> Iterator[str]:
     for rollback in rollbacks:
         how = "automatic" if rollback["automatic"] else "by hand"
-        yield f"{of_day(rollback['at'])}  from {weight(rollback['from_weight'])}, {how}: {rollback['reason']}"
+        reason = "" if rollback["reason"] == how else f": {rollback['reason']}"
+        yield f"{of_day(rollback['at'])}  from {weight(rollback['from_weight'])}, {how}{reason}"
         if rollback["problem"]:
             yield f"          FAILED: {rollback['problem']}"
         elif rollback["seconds"] is not None:

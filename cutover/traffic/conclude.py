@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from cutover.plan.thresholds import TIMES, Threshold, Verdict, format_metric, worst
-from cutover.plan.units import format_duration
+from cutover.plan.units import format_count, format_duration
 from cutover.traffic import DEFAULT, telling
 from cutover.traffic.judge import Finding, Terms, judge_places
 from cutover.traffic.outage import moment_of
@@ -145,7 +145,7 @@ def _described(question: Question, ground: Ground, old_alike: Tally) -> str:
         return f"new: no requests{at_zero}"
     new, old = figures(ground.new, ground.seconds), figures(old_alike, ground.seconds)
     asked = {threshold.metric for threshold in question.limits.get(ALL, ())} & set(TIMES)
-    parts = [f"new: {ground.new.requests:,} request{'' if ground.new.requests == 1 else 's'}"]
+    parts = [f"new: {format_count(ground.new.requests, 'request')}"]
     beside = _beside(old, "errors") if old_alike.failed else ""
     parts.append(f"{format_metric('errors', new['errors'])} errors{beside}")
     parts += [

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from math import comb
 
-from cutover.plan.units import format_duration
+from cutover.plan.units import format_count, format_duration
 from cutover.traffic.seen import Seen
 from cutover.traffic.tries import NEW, OLD
 
@@ -95,8 +95,8 @@ class Silence:
     in_vain: int
 
     def __str__(self) -> str:
-        beside = [f"old answered {_count(self.old, 'request')}"] if self.old else []
-        beside += [f"clients gave up on {_count(self.in_vain, 'request')} of new's"] if self.in_vain else []
+        beside = [f"old answered {format_count(self.old, 'request')}"] if self.old else []
+        beside += [f"clients gave up on {format_count(self.in_vain, 'request')} of new's"] if self.in_vain else []
         where = f" on {self.place}" if self.place else ""
         return f"new answered nothing{where} for {format_duration(round(self.seconds))}, while {' and '.join(beside)}"
 
@@ -137,7 +137,7 @@ def stale(seen: Seen, pace: Pace, weight: int) -> str | None:
     if pace.answers * pace.quiet < MISSED * pace.seconds:
         return None
     before = format_duration(max(1, round(pace.seconds - pace.quiet)))
-    answers = _count(pace.answers, "request")
+    answers = format_count(pace.answers, "request")
     return f"new answered nothing for {format_duration(round(pace.quiet))}, and {answers} in the {before} before"
 
 
@@ -161,7 +161,3 @@ def _left_out(place: str, stretch: Stretch, weight: int) -> bool:
         return (1 - weight / 100) ** stretch.before <= CHANCE
     buckets = min(stretch.before, sum(1 for bucket in stretch.buckets if bucket.isdecimal() and int(bucket) >= weight))
     return comb(BUCKETS - weight, buckets) / comb(BUCKETS, buckets) <= CHANCE
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -22,8 +22,8 @@ from cutover.checks.base import Result
 from cutover.checks.metrics import Metrics
 from cutover.plan.limits import parse_limit
 from cutover.plan.thresholds import Verdict
+from tests.support.ports import free_port
 from tests.support.rawserver import Context, RawServer, json_answer, raw
-from tests.support.site import free_port
 
 START_TIMEOUT_S = 60
 ERRORS = 'errors{backend="new"}'

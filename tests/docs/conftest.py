@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import Backend, Site, free_port
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site
 
 
 @pytest.fixture

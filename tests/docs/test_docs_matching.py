@@ -17,7 +17,7 @@ import pytest
 
 from tests.docs.markdown import ROOT, Block, blocks
 from tests.support.forks import Forks
-from tests.support.site import free_port
+from tests.support.ports import free_port
 
 PAGE = ROOT / "docs" / "matching.md"
 START_TIMEOUT_S = 20

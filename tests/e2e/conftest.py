@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.forks import Forks
-from tests.support.site import Backend, Site, free_port
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site
 
 
 @pytest.fixture(scope="session")

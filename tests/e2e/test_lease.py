@@ -16,7 +16,8 @@ import pytest
 
 from cutover.proxy.lease import SLOT_S
 from tests.support.forks import Forks
-from tests.support.site import Backend, Site, Traffic, free_port
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site, Traffic
 
 LEASE_S = 10
 RENEWED_S = LEASE_S / 4

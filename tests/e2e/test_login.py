@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.doors import PASSWORD, Doors
 from tests.support.forks import Forks
+from tests.support.ports import free_port
 from tests.support.searched import Searched
-from tests.support.site import Site, free_port
+from tests.support.site import Site
 
 HEAD = """\
 version: 1

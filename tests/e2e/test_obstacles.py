@@ -12,7 +12,8 @@ import pytest
 from cutover.engine.holding import PATIENCE_S
 from tests.support.accesslog import line
 from tests.support.forks import Forks
-from tests.support.site import Site, Traffic, free_port
+from tests.support.ports import free_port
+from tests.support.site import Site, Traffic
 from tests.support.trouble import Edge, edge_site
 
 GATE = 'traffic: {thresholds: ["errors <= 50%"], min_requests: 5}'

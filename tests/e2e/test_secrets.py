@@ -18,8 +18,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.support.forks import ROOT, Forks
+from tests.support.ports import free_port
 from tests.support.searched import Searched
-from tests.support.site import Site, free_port
+from tests.support.site import Site
 
 DEFECTIVE = ROOT / "tests/support/defective.py"
 PLACES = ("HEADER", "BODY", "PASSWORD", "LISTED", "EXPECTED", "COMMAND", "HEADER_OF_REQUEST")

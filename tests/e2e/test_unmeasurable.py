@@ -61,10 +61,13 @@ def test_what_can_be_measured_or_may_be_unknown_is_none(quick: Site, phases: str
     [
         ('traffic: {thresholds: ["errors <= 1%"], window: 1ms}', "a window takes 1s at least"),
         ('traffic: {thresholds: ["p95 <= 0x old"]}', "0 times old is no limit"),
-        ("metrics: {prometheus: 'http://127.0.0.1:1', query: up, threshold: '<= 1', timeout: 0s}", "no server answers"),
+        (
+            "metrics: {prometheus: 'http://127.0.0.1:1', query: up, threshold: '<= 1', timeout: 0s}",
+            "no time at all; write some, as in 5s",
+        ),
         ("load: {backend: new, count: 50, thresholds: ['p99.9 <= 1s']}", "p99.9 takes 1,000 requests at least"),
         ("load: {backend: new, access_log: []}", "should have at least 1 item, not 0"),
-        ("http: {backend: new, path: /}, timeout: 0s", "no time at all: nothing could be done in it"),
+        ("http: {backend: new, path: /}, timeout: 0s", "no time at all; write some, as in 5s"),
         ("http: {backend: new, path: /}, name: ''", "at least 1 character"),
         ('traffic: {thresholds: ["errors <= 1%"]}, faliures: 2', "unknown key 'faliures' (did you mean 'failures'?)"),
     ],

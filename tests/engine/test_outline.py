@@ -13,7 +13,8 @@ import pytest
 from cutover.engine.opening import Options
 from cutover.engine.outline import outline, rendering
 from cutover.report.outline import text
-from tests.support.site import Backend, Site, free_port, stop_nginx
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site, stop_nginx
 
 PHASES = """\
 preflight:

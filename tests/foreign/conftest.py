@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.forks import Forks
-from tests.support.site import Site, free_port
+from tests.support.ports import free_port
+from tests.support.site import Site
 
 Between = Callable[[int, int], Site]
 

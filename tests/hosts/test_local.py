@@ -14,7 +14,8 @@ from cutover.errors import ProxyError, UnsafeError
 from cutover.hosts.local import LocalHost
 from cutover.hosts.nginx_conf import directives, main_value, mirror
 from cutover.proxy import NginxProxy, emergency
-from tests.support.nginx import Bench, Clients, SomebodysNginx, fetch, free_port
+from tests.support.nginx import Bench, Clients, SomebodysNginx, fetch
+from tests.support.ports import free_port
 
 
 def host_of(edge: SomebodysNginx) -> LocalHost:

@@ -18,7 +18,8 @@ from cutover.hosts import orphans
 from cutover.hosts.managed import ManagedHost
 from cutover.paths import StateFolder
 from cutover.proxy import NginxProxy, emergency, open_proxy
-from tests.support.nginx import Bench, fetch, free_port, kill_all, kill_master, living
+from tests.support.nginx import Bench, fetch, kill_all, kill_master, living
+from tests.support.ports import free_port
 
 LIMIT_S = 15.0
 SAYS_SO = "master process is gone"

@@ -13,7 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from cutover.parity.sources.accesslog import draw_access_logs, read_access_log
 from cutover.parity.sources.drawn import Drawn, LeftOut
-from tests.support.nginx import LIMIT_S, Bench, SomebodysNginx, fetch, free_port
+from tests.support.nginx import LIMIT_S, Bench, SomebodysNginx, fetch
+from tests.support.ports import free_port
 
 FORMATS = {
     "combined": "",

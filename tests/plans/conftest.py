@@ -17,7 +17,8 @@ from cutover.plan.starters import folder, starters
 from tests.plans.apps import Answer, App, Asked
 from tests.support.forks import Forks
 from tests.support.nginx import SomebodysNginx
-from tests.support.site import Backend, Site, free_port
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site
 
 if TYPE_CHECKING:
     import subprocess

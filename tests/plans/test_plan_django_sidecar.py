@@ -13,7 +13,7 @@ import pytest
 from tests.plans.apps import Answer, App, Asked
 from tests.plans.conftest import Edge, Journey, on_each_edge
 from tests.plans.users import Users, Visit
-from tests.support.site import free_port
+from tests.support.ports import free_port
 
 TENANT = "acme.wtn4.com"
 JWT = "jwt-of-a-developer"

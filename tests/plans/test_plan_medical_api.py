@@ -10,7 +10,7 @@ from tests.plans.apps import Answer, App, Asked
 from tests.plans.conftest import Journey
 from tests.plans.users import Users, Visit, agents
 from tests.support.nginx import SomebodysNginx
-from tests.support.site import free_port
+from tests.support.ports import free_port
 
 TOKEN = "token-of-fastapi"
 SEARCH = "/api/v1/studies/search"

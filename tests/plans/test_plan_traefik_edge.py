@@ -13,7 +13,7 @@ from tests.plans.apps import Answer, App, Asked
 from tests.plans.conftest import Edge, Journey, on_each_edge
 from tests.plans.users import Users, Visit
 from tests.support.nginx import SomebodysNginx
-from tests.support.site import free_port
+from tests.support.ports import free_port
 
 ITEMS = "/api/items"
 SLOW_S = 0.2

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nginx import Backend, Bench, fetch, free_port
+from tests.support.nginx import Backend, Bench, fetch
+from tests.support.ports import free_port
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 BODY = b"x" * 20_000

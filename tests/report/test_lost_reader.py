@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import Backend, Site, free_port, stop_nginx
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site, stop_nginx
 
 INTERRUPTED_WITHIN_S = 5
 HOLDING = """\

@@ -104,7 +104,7 @@ def test_a_rollback_that_failed_says_so() -> None:
     told = report(
         ROLLED_BACK[0], e.RollbackStarted("by hand", automatic=False), e.RollbackFailed("old does not answer")
     )
-    assert "FAILED: old does not answer" in told
+    assert "%, by hand\n            FAILED: old does not answer" in told
 
 
 def test_a_phase_that_was_tried_twice_stands_twice() -> None:

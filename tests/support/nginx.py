@@ -19,11 +19,9 @@ from typing import Any, Self
 from cutover.paths import StateFolder
 from cutover.proxy import NginxProxy, ProxySpec, open_proxy
 from cutover.proxy.base import Intent
-from tests.support import ports
+from tests.support.ports import free_port
 
 LIMIT_S = 15.0
-
-free_port = ports.free_port
 
 
 class Backend:

@@ -20,12 +20,9 @@ from typing import Any, Self
 
 import pytest
 
-from tests.support import ports
 from tests.support.forks import Forks
 
 COMMAND_TIMEOUT_S = 60
-
-free_port = ports.free_port
 
 
 class Backend:

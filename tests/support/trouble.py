@@ -21,7 +21,8 @@ import pytest
 
 from tests.support.forks import Forks
 from tests.support.nginx import SomebodysNginx
-from tests.support.site import Backend, Site, free_port
+from tests.support.ports import free_port
+from tests.support.site import Backend, Site
 
 DISK = "size=640k,nr_inodes=200"
 REQUESTS = 12
